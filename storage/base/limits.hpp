@@ -1,0 +1,74 @@
+// storage/base/limits.hpp
+//
+// Every hard upper bound of the program, each with its reason. What an operator may choose is an
+// option (broker/app/config.hpp); these hold whatever the configuration says.
+//
+// Sans-IO constants.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace naru::limits {
+
+// -- MQTT: what one client may say ---------------------------------------------------------------
+// The largest packet MQTT can express: 5 bytes of header and 2^28 - 1 behind them.
+inline constexpr std::uint32_t packet_bytes = 268'435'460;
+// No option below this: a CONNECT with a short client id must fit.
+inline constexpr std::uint32_t packet_bytes_least = 20;
+// A CONNECT before anybody knows who it is: will, credentials and a token, and no more.
+inline constexpr std::uint32_t connect_packet_bytes = 256 * 1024;
+// MQTT's own bound for every string and block of binary data.
+inline constexpr std::size_t string_bytes = 65'535;
+// MQTT allows 65,535; ids are kept in memory per session and stand in keys, so we cap them.
+inline constexpr std::size_t client_id_bytes = 1024;
+// MQTT allows 65,535; a topic is a key of the retained table and a path of the filter index.
+inline constexpr std::size_t topic_bytes = 4096;
+// Matching walks one step a level, so levels bound its work and its stack. Filters have the same.
+inline constexpr std::size_t topic_levels = 128;
+inline constexpr std::size_t filter_levels = topic_levels;
+// All properties of one packet; they are kept with a message as they came.
+inline constexpr std::size_t property_bytes = 64 * 1024;
+inline constexpr std::size_t user_properties = 256;
+// Filters in one SUBSCRIBE or UNSUBSCRIBE, and in one session.
+inline constexpr std::size_t filters_per_packet = 1024;
+inline constexpr std::size_t filters_per_session = 10'000;
+// Our Topic Alias Maximum: each remembered alias costs a topic in memory per connection.
+inline constexpr std::uint16_t topic_aliases = 64;
+
+// -- Connections and sessions --------------------------------------------------------------------
+// Packet ids of queued messages are 1 + queue number mod this; the rest belongs to the front.
+inline constexpr std::uint16_t queued_packet_ids = 32'767;
+// Inbound QoS 1 and 2 publishes of one connection that wait for their commit (Receive Maximum).
+inline constexpr std::uint16_t inbound_window = 1024;
+// How long a connection may take to say CONNECT, so that silence holds no socket.
+inline constexpr std::uint32_t connect_seconds = 10;
+// One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
+inline constexpr std::size_t sessions_per_lane = 65'536;
+
+// -- Storage -------------------------------------------------------------------------------------
+// Lanes are fixed when a cluster is created; keys carry the lane in one byte.
+inline constexpr std::size_t lanes = 256;
+// A thread each, and each holds buffers; more threads than this never paid.
+inline constexpr std::size_t shards = 64;
+// What the committer takes into one commit, so that one sync stays short.
+inline constexpr std::size_t commit_bytes = 1024 * 1024;
+// Bytes handed to the committer and not answered, per shard; beyond, its publishers wait.
+inline constexpr std::size_t uncommitted_bytes_per_shard = 32 * 1024 * 1024;
+
+// -- Configuration, rules and streams
+// --------------------------------------------------------------
+inline constexpr std::size_t config_file_bytes = 4 * 1024 * 1024;
+inline constexpr std::size_t password_file_bytes = 256 * 1024 * 1024;
+// A rule is matched like a session; a hundred are many.
+inline constexpr std::size_t rules = 1024;
+inline constexpr std::size_t streams = 256;
+// A key stands in every record of a stream.
+inline constexpr std::size_t stream_key_bytes = 512;
+
+// -- Log
+// ------------------------------------------------------------------------------------------- One
+// value of one field; the rest is cut, because clients choose some of them.
+inline constexpr std::size_t log_value_bytes = 256;
+
+}  // namespace naru::limits

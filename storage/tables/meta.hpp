@@ -1,0 +1,56 @@
+// storage/tables/meta.hpp
+//
+// The node's own rows: who it is, which format its store has, how often it started, and store
+// time.
+//
+// Store time is what every stored expiry is measured in: a persisted base plus monotonic time. A
+// machine whose clock is wrong, or jumps, expires nothing; time that passed while the node was
+// down counts only when the kernel's clock can be believed.
+//
+// Sans-IO; pure but for the store it is handed. Used at start by one thread.
+#pragma once
+
+#include <cstdint>
+
+#include "storage/base/archive.hpp"
+#include "storage/base/clock.hpp"
+#include "storage/base/result.hpp"
+#include "storage/kv/kv_store.hpp"
+
+namespace naru::storage {
+
+inline constexpr std::uint32_t store_format = 1;
+
+struct NodeRow {
+  std::uint64_t node = 0;
+  std::uint32_t format = store_format;
+  std::uint32_t incarnation = 0;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(node, format, incarnation);
+  }
+};
+
+struct TimeRow {
+  StoreMillis store = 0;
+  WallMillis wall = 0;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(store, wall);
+  }
+};
+
+inline constexpr BytesView node_key = "node";
+inline constexpr BytesView time_key = "time";
+
+// Reads who the node is, or makes it (`fresh_node` is its random id), and commits one start more.
+// Errc::newer: the store's format is of a later release, and nothing was written.
+Result<NodeRow> begin_incarnation(KvStore& store, std::uint64_t fresh_node);
+
+// Where store time goes on, given what was kept last and what the wall clock says now.
+// wall_trusted: the clock is synchronised, so that the time the node was down may be counted.
+StoreMillis resume_store_time(const TimeRow& kept, WallMillis wall, bool wall_trusted);
+
+Result<TimeRow> read_time(const KvStore& store);
+
+}  // namespace naru::storage
