@@ -1,0 +1,112 @@
+#include "broker/app/command_line.hpp"
+
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "broker/app/config_file.hpp"
+
+namespace naru::broker {
+
+namespace {
+
+// What a node does that nobody configured: it listens to this machine alone and keeps telemetry.
+constexpr std::string_view embedded_configuration = R"(
+stream telemetry
+retention 48h
+
+rule telemetry
+from vehicles/+/telemetry
+to telemetry
+key ${topic[1]}
+)";
+
+struct Arguments {
+  std::string file, data, port_file, api_socket;
+  std::vector<std::string> listen;
+  bool check = false, dump = false;
+};
+
+void describe(CLI::App& app, Arguments& arguments) {
+  app.description(
+      "narud: an MQTT broker for vehicles and things. Acknowledged means on disk.\n"
+      "Example: narud -c /etc/naru/naru.conf --data /var/lib/naru");
+  app.set_version_flag("--version", std::string{"narud "} + NARU_VERSION);
+  app.add_option("-c,--config", arguments.file, "Configuration in mosquitto.conf's syntax");
+  app.add_option("--data", arguments.data, "Data directory (persistence_location); ./var by default");
+  app.add_option("--listen", arguments.listen,
+                 "[ADDRESS:]PORT, or auto for a free port, in place of the configured listeners");
+  app.add_option("--port-file", arguments.port_file,
+                 "Written when everything listens: lines of ADDRESS, tab, PORT");
+  app.add_option("--api-socket", arguments.api_socket, "Unix socket of the control interface");
+  app.add_flag("--check", arguments.check, "Only check the configuration: exit code 0 or 2");
+  app.add_flag("--dump", arguments.dump, "Print the effective configuration and end");
+}
+
+// [ADDRESS:]PORT or auto, as one or two lines of configuration.
+std::string listener_lines(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
+  const std::string address = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
+  const bool loopback = address == "127.0.0.1" || address == "::1" || address == "localhost";
+  return "listener " + port + ' ' + address + '\n' +
+         (loopback && colon == std::string::npos ? "allow_anonymous true\n" : "");
+}
+
+bool print_problems(const ConfigOutcome& outcome) {
+  for (const Problem& problem : outcome.problems) std::cerr << to_string(problem) << '\n';
+  return outcome.ok();
+}
+
+ConfigOutcome load(const Arguments& arguments) {
+  if (!arguments.file.empty()) return load_config(arguments.file);
+  std::string text{embedded_configuration};
+  return parse_config({"(built in)", text});
+}
+
+}  // namespace
+
+CommandLine read_command_line(int argc, char** argv) {
+  CLI::App app;
+  Arguments arguments;
+  describe(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return {std::nullopt, code == 0 ? 0 : 2};
+  }
+  ConfigOutcome outcome = load(arguments);
+  if (!print_problems(outcome)) return {std::nullopt, 2};
+  Config config = std::move(outcome.config);
+  if (!arguments.listen.empty()) {
+    std::string lines;
+    for (const std::string& each : arguments.listen) lines += listener_lines(each);
+    const ConfigOutcome listeners = parse_config({"--listen", lines});
+    if (!print_problems(listeners)) return {std::nullopt, 2};
+    config.listeners = listeners.config.listeners;
+    for (ListenerConfig& each : config.listeners) {
+      if (!each.allow_anonymous && listeners.config.allow_anonymous) each.allow_anonymous = true;
+    }
+    if (arguments.file.empty()) config.allow_anonymous = listeners.config.allow_anonymous;
+  }
+  if (!arguments.data.empty()) {
+    const std::string default_socket = config.persistence_location + "/naru.sock";
+    if (config.api_socket == default_socket) config.api_socket.clear();
+    config.persistence_location = arguments.data;
+    if (config.api_socket.empty()) config.api_socket = arguments.data + "/naru.sock";
+  }
+  if (!arguments.api_socket.empty()) config.api_socket = arguments.api_socket;
+  if (!arguments.port_file.empty()) config.port_file = arguments.port_file;
+  if (arguments.dump) {
+    std::cout << dump(config);
+    return {std::nullopt, 0};
+  }
+  if (arguments.check) {
+    std::cout << "the configuration is good\n";
+    return {std::nullopt, 0};
+  }
+  return {std::move(config), 0};
+}
+
+}  // namespace naru::broker

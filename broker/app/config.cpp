@@ -1,0 +1,389 @@
+// broker/app/config.cpp: the tables of all options, ours and those of mosquitto that we know of,
+// and what only walks them.
+
+#include "broker/app/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "broker/mqtt/topics.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+namespace {
+
+using enum OptionType;
+
+constexpr std::int64_t day_millis = 24 * 3600 * 1000LL;
+constexpr std::int64_t year_millis = 365 * day_millis;
+constexpr std::int64_t gib = 1LL << 30;
+constexpr std::size_t socket_path_bytes = 107;  // sockaddr_un's, without its final zero.
+
+// clang-format off
+struct ForeignKeys {
+  std::string_view keys;  // Separated by spaces; one that ends in * stands for all that begin so.
+  ForeignKey what;
+};
+constexpr bool protective = true, harmless = false;
+constexpr std::string_view listener = "listener", bridge = "connection", rule = "rule";
+constexpr std::string_view no_tls = "TLS is not supported yet: remove the line and keep the listener behind a TLS proxy";
+constexpr std::string_view no_plugin = "plugins are not supported; use password_file";
+constexpr std::string_view no_effect = "it has no effect here and may be removed";
+constexpr std::string_view no_bridge = "bridges are not supported yet: remove the whole section";
+constexpr std::string_view no_socket_option = "write the address instead: 'listener PORT ADDRESS'";
+constexpr std::string_view journal_keeps = "sessions and messages are always on disk at once, so it has no effect and may be removed";
+
+constexpr ForeignKeys foreign_keys[] = {
+  {"acl_file", {protective, {}, {}, "access lists are not supported yet: remove the line only if every client may use every topic"}},
+  {"plugin plugin_load plugin_use global_plugin auth_plugin", {protective, {}, {}, no_plugin}},
+  {"plugin_opt_* auth_opt_* auth_plugin_deny_special_chars", {protective, {}, {}, no_plugin}},
+  {"psk_file psk_hint", {protective, {}, {}, no_tls}},
+  {"per_listener_settings", {protective, {}, "false", "set password_file and allow_anonymous once for all listeners, and listener_allow_anonymous where one differs"}},
+  {"persistence retained_persistence", {protective, {}, "true", "keeping sessions only in memory is not supported yet: remove the line, or write true"}},
+  {"allow_zero_length_clientid", {protective, {}, "true", "clients without an id always get one: remove the line"}},
+  {"queue_qos0_messages upgrade_outgoing_qos", {protective, {}, "false", "this is not supported: remove the line"}},
+  {"check_retain_source", {protective, {}, "true", "this cannot be switched off: remove the line"}},
+  {"clientid_prefixes", {protective, {}, {}, "client ids cannot be restricted by prefix yet: remove the line only if any id may connect"}},
+  {"retain_expiry_interval", {protective, {}, {}, "retained messages expire only by their own message expiry: remove the line"}},
+  {"global_max_clients", {protective, {}, "-1", "limit connections with global_max_connections instead"}},
+  {"max_inflight_bytes", {protective, {}, "0", "limit the number with max_inflight_messages instead"}},
+  {"memory_limit", {protective, {}, "0", "limit the memory of the process instead, for instance MemoryMax= in its systemd unit"}},
+  {"enable_control_api", {protective, {}, "false", "the API is at api_socket: remove the line"}},
+  {"allow_duplicate_messages auto_id_prefix connection_messages set_tcp_nodelay", {harmless, {}, {}, no_effect}},
+  {"log_facility log_timestamp log_timestamp_format retry_interval sys_interval", {harmless, {}, {}, no_effect}},
+  {"store_clean_interval websockets_log_level", {harmless, {}, {}, no_effect}},
+  {"autosave_interval autosave_on_changes persistence_file", {harmless, {}, {}, journal_keeps}},
+  {"user", {harmless, {}, {}, "the broker stays the user it was started as: choose it in the systemd unit"}},
+
+  {"cafile capath certfile keyfile crlfile ciphers ciphers_tls1.3 tls_version", {protective, listener, {}, no_tls}},
+  {"tls_engine tls_engine_kpass_sha1 tls_keyform", {protective, listener, {}, no_tls}},
+  {"dhparamfile", {harmless, listener, {}, no_effect}},
+  {"require_certificate use_identity_as_username use_subject_as_username", {protective, listener, "false", no_tls}},
+  {"disable_client_cert_date_checks proxy_protocol_v2_require_tls", {protective, listener, "false", no_tls}},
+  {"enable_proxy_protocol", {protective, listener, "0", "the PROXY protocol is not supported: let the proxy connect without it"}},
+  {"protocol", {protective, listener, "mqtt", "only MQTT over TCP is supported yet: remove this listener"}},
+  {"websockets_origin http_dir", {protective, listener, {}, "WebSocket is not supported yet: remove this listener"}},
+  {"websockets_headers_size packet_buffer_size", {harmless, listener, {}, no_effect}},
+  {"bind_interface socket_domain", {protective, listener, {}, no_socket_option}},
+  {"mount_point", {protective, listener, {}, "topics cannot be prefixed yet: remove this listener"}},
+  {"use_username_as_clientid", {protective, listener, "false", "this is not supported yet: remove the line only if any user may take any client id"}},
+  {"accept_protocol_versions", {protective, listener, "3,4,5", "all versions are accepted: remove the line only if that is wanted"}},
+  {"max_qos maximum_qos", {protective, listener, "2", "all levels are accepted: remove the line only if that is wanted"}},
+  {"listener_auto_id_prefix max_topic_alias max_topic_alias_broker mptcp", {harmless, listener, {}, no_effect}},
+
+  {"address addresses bridge_* cleansession clientid idle_timeout keepalive_interval", {protective, bridge, {}, no_bridge}},
+  {"local_cleansession local_clientid local_password local_username", {protective, bridge, {}, no_bridge}},
+  {"notification_topic notifications notifications_local_only password", {protective, bridge, {}, no_bridge}},
+  {"remote_clientid remote_password remote_username restart_timeout", {protective, bridge, {}, no_bridge}},
+  {"round_robin start_type threshold topic try_private username", {protective, bridge, {}, no_bridge}},
+
+  {"select split header", {protective, rule, {}, "a rule takes whole messages yet: remove the line only if that is wanted"}},
+};
+// clang-format on
+
+// -- Faults of texts, by key: a sentence, or nothing where the text is fine.
+// -----------------------
+
+std::string fault_of_filter(std::string_view filter) {
+  if (!mqtt::valid_filter(filter)) return "this is no filter of MQTT";
+  return mqtt::is_shared(filter) ? "a rule cannot be a member of a shared subscription" : "";
+}
+
+bool is_template_field(std::string_view field) {
+  constexpr std::string_view topic = "topic[";
+  if (!field.starts_with(topic)) return is_config_name(field);
+  if (!field.ends_with("]")) return false;
+  const auto level = parse_port(field.substr(topic.size(), field.size() - topic.size() - 1));
+  return level && *level < limits::topic_levels;
+}
+
+std::string fault_of_template(std::string_view text) {
+  while (true) {
+    const auto open = text.find("${");
+    if (open == std::string_view::npos) return {};
+    const auto close = text.find('}', open);
+    if (close == std::string_view::npos) return "a '${' has no '}'";
+    const std::string_view field = text.substr(open + 2, close - open - 2);
+    if (!is_template_field(field)) {
+      return "'${" + std::string{field} +
+             "}' is none of ${client_id}, ${topic[N]}, ${field} and ${field.sub}";
+    }
+    text.remove_prefix(close + 1);
+  }
+}
+
+std::string fault_of_prefix(std::string_view prefix) {
+  const bool odd = prefix.find_first_of("+#$") != std::string_view::npos ||
+                   prefix.starts_with('/') || prefix.ends_with('/');
+  return odd ? "it must be topic levels without '+', '#', '$' and '/' at the ends" : "";
+}
+
+std::string fault_of_log_dest(std::string_view dest) {
+  static constexpr std::array<std::string_view, 5> plain = {"stderr", "stdout", "syslog", "topic",
+                                                            "none"};
+  if (std::find(plain.begin(), plain.end(), dest) != plain.end()) return {};
+  if (dest.starts_with("file ") && !trim(dest.substr(5)).empty()) return {};
+  return "expected stderr, 'file PATH' or none";
+}
+
+bool stands_for(std::string_view pattern, std::string_view key) {
+  if (!pattern.ends_with('*')) return pattern == key;
+  return key.starts_with(pattern.substr(0, pattern.size() - 1));
+}
+
+template <class Visit>
+void each_word(std::string_view words, Visit&& visit) {
+  while (!words.empty()) {
+    const auto end = std::min(words.find(' '), words.size());
+    visit(words.substr(0, end));
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+}
+
+template <class Rows>
+void append_table(std::string& page, std::string_view title, const Rows& rows) {
+  page.append("\n## ").append(title).append("\n\n");
+  page.append("| Key | Value | Default | At reload | Meaning |\n|---|---|---|---|---|\n");
+  for (const auto& row : rows) page.append(describe_option(row.spec));
+}
+
+void append_foreign_table(std::string& page) {
+  page.append("\n## Keys of mosquitto without an option here\n\n");
+  page.append("| Keys | What happens | Why, and what to do |\n|---|---|---|\n");
+  for (const auto& row : foreign_keys) {
+    page.append("| `").append(row.keys).append("` | ");
+    page.append(row.what.protective ? "start refused" : "ignored with a notice");
+    if (!row.what.only_value.empty()) {
+      page.append(", unless `").append(row.what.only_value).append("`");
+    }
+    page.append(" | ").append(row.what.remedy).append(" |\n");
+  }
+}
+
+// By LogType.
+constexpr Severity severities[] = {
+    Severity::off,  Severity::error, Severity::warning, Severity::notice,
+    Severity::info, Severity::debug, Severity::info,    Severity::info,
+    Severity::info, Severity::info,  Severity::debug,
+};
+
+}  // namespace
+
+// clang-format off
+const std::vector<OptionRow<Config>>& global_options() {
+  static const std::vector<OptionRow<Config>> rows = {
+    option<&Config::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .default_text = "false", .reloadable = true, .help = "Clients without a user name may connect. Without any listener line the default is true, and only this machine can connect."}),
+    option<&Config::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords, as mosquitto_passwd writes them."}),
+    option<&Config::max_connections>({.key = "global_max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .reloadable = true, .help = "Connections of all listeners together; -1 for no limit."}),
+    option<&Config::persistence_location>({.key = "persistence_location", .default_text = "./var", .help = "The data directory."}),
+    option<&Config::durability>({.key = "durability", .type = word, .default_text = "synced", .words = "written synced", .help = "What an acknowledgement means: synced survives power loss, written only a crash of the broker."}),
+    option<&Config::commit_interval>({.key = "commit_interval", .type = duration, .default_text = "2ms", .max = 1000, .reloadable = true, .help = "How long commits are gathered under load; idle, nothing waits."}),
+    option<&Config::store_on_corrupt>({.key = "store_on_corrupt", .type = word, .default_text = "refuse", .words = "refuse start_empty", .help = "A damaged store: do not start, or put it aside under a dated name and start empty."}),
+    option<&Config::downtime_counts>({.key = "downtime_counts", .type = word, .default_text = "auto", .words = "auto always never", .help = "Whether expiry goes on while the broker is down; auto: if the system clock is synchronised."}),
+    option<&Config::write_buffer>({.key = "write_buffer", .type = bytes, .default_text = "64M", .min = 1 << 20, .max = 16 * gib, .help = "Memory for what the store has not yet written to its tables."}),
+    option<&Config::stream_disk_percent>({.key = "stream_disk_percent", .type = integer, .default_text = "80", .min = 1, .max = 99, .unit = "percent", .reloadable = true, .help = "Disk use above which streams take nothing more."}),
+    option<&Config::session_disk_percent>({.key = "session_disk_percent", .type = integer, .default_text = "90", .min = 1, .max = 99, .unit = "percent", .reloadable = true, .help = "The same for queued and retained messages."}),
+    option<&Config::ledger_disk_percent>({.key = "ledger_disk_percent", .type = integer, .default_text = "95", .min = 1, .max = 99, .unit = "percent", .reloadable = true, .help = "The same for commands."}),
+    option<&Config::max_inflight_messages>({.key = "max_inflight_messages", .type = integer, .default_text = "20", .max = limits::queued_packet_ids, .reloadable = true, .help = "QoS 1 and 2 messages on their way to one client at a time; 0 for as many as it takes."}),
+    option<&Config::max_queued_messages>({.key = "max_queued_messages", .type = integer, .default_text = "0", .max = 1'000'000'000, .reloadable = true, .help = "Messages waiting for one client; 0 for no limit but the disk. mosquitto's default is 1000."}),
+    option<&Config::max_queued_bytes>({.key = "max_queued_bytes", .type = bytes, .default_text = "0", .max = 1024 * gib, .reloadable = true, .help = "Bytes waiting for one client; 0 for no limit but the disk."}),
+    option<&Config::queue_drop>({.key = "queue_drop", .type = word, .default_text = "newest", .words = "newest oldest", .reloadable = true, .help = "Which message is dropped, and counted, at one of these two limits."}),
+    option<&Config::max_keepalive>({.key = "max_keepalive", .type = integer, .default_text = "0", .max = 65'535, .unit = "seconds", .reloadable = true, .help = "The longest keep-alive a client may have; 0 for any."}),
+    option<&Config::max_packet_size>({.key = "max_packet_size", .type = bytes, .default_text = "2M", .max = limits::packet_bytes, .help = "The largest packet a client may send, at least 20 bytes; 0 for the most MQTT allows."}),
+    option<&Config::message_size_limit>({.key = "message_size_limit", .type = bytes, .default_text = "0", .max = limits::packet_bytes, .reloadable = true, .help = "The largest payload of a message; 0 for no limit but max_packet_size."}),
+    option<&Config::persistent_client_expiration>({.key = "persistent_client_expiration", .type = lifetime, .default_text = "0", .max = 100 * year_millis, .reloadable = true, .help = "A session whose client stays away that long is removed; 0 for never."}),
+    option<&Config::retain_available>({.key = "retain_available", .type = boolean, .default_text = "true", .help = "Whether clients may publish retained messages."}),
+    option<&Config::command_prefix>({.key = "command_prefix", .default_text = "vehicles", .help = "Commands for device D go to PREFIX/D/commands/ID."}),
+    option<&Config::api_socket>({.key = "api_socket", .help = "The Unix socket of the API; not set: naru.sock in the data directory."}),
+    option<&Config::pid_file>({.key = "pid_file", .help = "Where to write the process id."}),
+    option<&Config::port_file>({.key = "port_file", .help = "Where to write the ports that listeners got, once they are open."}),
+    option<&Config::shards>({.key = "shards", .type = integer, .default_text = "0", .max = limits::shards, .unit = "threads", .help = "Threads that serve connections; 0 for one per processor."}),
+    option<&Config::front_hop>({.key = "front_hop", .type = word, .default_text = "direct", .words = "direct encode", .help = "For tests: encode serialises what connections and lanes exchange, as between two nodes."}),
+    option<&Config::log_dest>({.key = "log_dest", .default_text = "stderr", .reloadable = true, .repeats = true, .help = "stderr, file PATH or none; stdout, syslog and topic are taken as stderr."}),
+    option<&Config::log_type>({.key = "log_type", .type = word, .default_text = "information", .words = "none error warning notice information debug subscribe unsubscribe websockets internal all", .reloadable = true, .repeats = true, .help = "The least severe kind of event that is logged; of several lines the one with the most."}),
+  };
+  return rows;
+}
+
+const std::vector<OptionRow<ListenerConfig>>& listener_options() {
+  static const std::vector<OptionRow<ListenerConfig>> rows = {
+    option<&ListenerConfig::allow_anonymous>({.key = "listener_allow_anonymous", .type = boolean, .reloadable = true, .help = "Overrides allow_anonymous for this listener."}),
+    option<&ListenerConfig::max_connections>({.key = "max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .reloadable = true, .help = "Connections of this listener; -1 for no limit."}),
+    option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),
+  };
+  return rows;
+}
+
+const std::vector<OptionRow<RuleConfig>>& rule_options() {
+  static const std::vector<OptionRow<RuleConfig>> rows = {
+    option<&RuleConfig::from>({.key = "from", .reloadable = true, .repeats = true, .help = "A filter; messages whose topic matches are taken."}),
+    option<&RuleConfig::to>({.key = "to", .reloadable = true, .help = "The stream that gets them."}),
+    option<&RuleConfig::key>({.key = "key", .default_text = "${client_id}", .reloadable = true, .help = "What orders them: text with ${client_id}, ${topic[N]} (level N, from 0) and ${field} or ${field.sub} of a JSON payload."}),
+  };
+  return rows;
+}
+
+const std::vector<OptionRow<StreamConfig>>& stream_options() {
+  static const std::vector<OptionRow<StreamConfig>> rows = {
+    option<&StreamConfig::retention>({.key = "retention", .type = duration, .default_text = "48h", .min = 1000, .max = 100 * year_millis, .reloadable = true, .help = "How long a record is kept."}),
+    option<&StreamConfig::retention_bytes>({.key = "retention_bytes", .type = bytes, .default_text = "0", .reloadable = true, .help = "How much is kept; 0 for no limit but the disk's."}),
+    option<&StreamConfig::keys_max>({.key = "keys_max", .type = integer, .default_text = "1000000", .min = 1, .max = 1'000'000'000, .unit = "keys", .reloadable = true, .help = "Different keys; records with further ones go to the dead letters."}),
+  };
+  return rows;
+}
+// clang-format on
+
+bool allows_anonymous(const Config& config, const ListenerConfig& listener_config) {
+  return listener_config.allow_anonymous.value_or(config.allow_anonymous);
+}
+
+LogOptions log_options(const Config& config) {
+  LogOptions options{.level = Severity::off, .to_stderr = false, .file = {}};
+  for (const LogType type : config.log_type) {
+    options.level = std::min(options.level, severities[static_cast<std::size_t>(type)]);
+  }
+  constexpr std::string_view file = "file ";
+  for (const std::string& dest : config.log_dest) {
+    if (dest.starts_with(file)) {
+      options.file = trim(std::string_view{dest}.substr(file.size()));
+    } else if (dest != "none") {
+      options.to_stderr = true;
+    }
+  }
+  return options;
+}
+
+bool is_config_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view word) {
+  std::uint16_t port = 0;
+  const char* const end = word.data() + word.size();
+  const auto [stop, failure] = std::from_chars(word.data(), end, port);
+  if (failure != std::errc{} || stop != end) return std::nullopt;
+  return port;
+}
+
+std::string fault_of_text(std::string_view key, std::string_view text) {
+  if (key == "from") return fault_of_filter(text);
+  if (key == "key") return fault_of_template(text);
+  if (key == "command_prefix") return fault_of_prefix(text);
+  if (key == "log_dest") return fault_of_log_dest(text);
+  return {};
+}
+
+std::vector<ConfigFault> complete(Config& config) {
+  std::vector<ConfigFault> faults;
+  const auto add = [&](std::string at, std::string text) {
+    faults.push_back({std::move(at), std::move(text)});
+  };
+  for (const auto& row : global_options()) {
+    if (!row.spec.repeats || !row.get(config).empty()) continue;
+    row.set(config, *parse_option(row.spec, row.spec.default_text));
+  }
+  if (config.max_packet_size == 0) config.max_packet_size = limits::packet_bytes;
+  if (config.max_packet_size < limits::packet_bytes_least) {
+    add("max_packet_size", "max_packet_size must be 0 or at least 20 bytes");
+  }
+  if (config.stream_disk_percent > config.session_disk_percent ||
+      config.session_disk_percent > config.ledger_disk_percent) {
+    add("stream_disk_percent",
+        "stream_disk_percent, session_disk_percent and ledger_disk_percent must not fall");
+  }
+  if (config.api_socket.empty()) {
+    config.api_socket = config.persistence_location;
+    config.api_socket.append(config.api_socket.ends_with('/') ? "naru.sock" : "/naru.sock");
+  }
+  if (config.api_socket.size() > socket_path_bytes) {
+    add("api_socket", "the API's socket " + config.api_socket +
+                          " has a path of more than 107 bytes: set api_socket to a shorter one");
+  }
+  if (config.rules.size() > limits::rules) add("", "there are too many rules");
+  if (config.streams.size() > limits::streams) add("", "there are too many streams");
+  for (const RuleConfig& one : config.rules) {
+    const std::string title = "rule " + one.name;
+    const auto is_target = [&](const StreamConfig& stream) { return stream.name == one.to; };
+    if (one.from.empty()) add(title, title + " has no 'from FILTER'");
+    if (one.to.empty()) {
+      add(title, title + " has no 'to STREAM'");
+    } else if (std::none_of(config.streams.begin(), config.streams.end(), is_target)) {
+      add(title,
+          title + " goes to '" + one.to + "', which is no stream: add 'stream " + one.to + "'");
+    }
+  }
+  return faults;
+}
+
+std::string dump(const Config& config) {
+  std::string out;
+  dump_options(out, config, global_options());
+  for (const auto& one : config.listeners) {
+    out.append("\nlistener ").append(one.port == 0 ? "auto" : std::to_string(one.port));
+    if (!one.address.empty()) out.append(" ").append(one.address);
+    out.append("\n");
+    dump_options(out, one, listener_options());
+  }
+  for (const auto& stream : config.streams) {
+    out.append("\nstream ").append(stream.name).append("\n");
+    dump_options(out, stream, stream_options());
+  }
+  for (const auto& one : config.rules) {
+    out.append("\nrule ").append(one.name).append("\n");
+    dump_options(out, one, rule_options());
+  }
+  return out;
+}
+
+std::string reference_page() {
+  std::string page = "# Options\n";
+  append_table(page, "Global", global_options());
+  append_table(page, "listener PORT [ADDRESS]", listener_options());
+  append_table(page, "stream NAME", stream_options());
+  append_table(page, "rule NAME", rule_options());
+  append_foreign_table(page);
+  return page;
+}
+
+std::optional<ForeignKey> find_foreign_key(std::string_view key) {
+  for (const auto& row : foreign_keys) {
+    bool found = false;
+    each_word(row.keys, [&](std::string_view pattern) { found |= stands_for(pattern, key); });
+    if (found) return row.what;
+  }
+  return std::nullopt;
+}
+
+bool is_accepted(const ForeignKey& foreign, std::string_view value) {
+  const std::string_view only = foreign.only_value;
+  std::string bare{value};
+  std::erase(bare, ' ');
+  const std::string_view all = trim(value);
+  const std::string_view word = all.substr(0, all.find(' '));
+  const bool alias = (only == "true" && word == "1") || (only == "false" && word == "0");
+  return !only.empty() && (word == only || bare == only || alias);
+}
+
+std::vector<std::string_view> known_keys() {
+  // Opened by the reader of files itself, not by a row.
+  std::vector<std::string_view> keys = {"listener", "connection",   "rule",
+                                        "stream",   "sink",         "cluster",
+                                        "port",     "bind_address", "include_dir"};
+  for (const auto& row : global_options()) keys.push_back(row.spec.key);
+  for (const auto& row : listener_options()) keys.push_back(row.spec.key);
+  for (const auto& row : rule_options()) keys.push_back(row.spec.key);
+  for (const auto& row : stream_options()) keys.push_back(row.spec.key);
+  for (const auto& row : foreign_keys) {
+    each_word(row.keys, [&](std::string_view key) {
+      if (!key.ends_with('*')) keys.push_back(key);
+    });
+  }
+  return keys;
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,147 @@
+#include "broker/app/listeners.hpp"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "storage/base/log.hpp"
+
+namespace naru::broker {
+
+namespace {
+
+constexpr int backlog = 4'096;
+
+Error failure(const ListenerConfig& listener, std::string_view what) {
+  const int error = errno;
+  std::string text = "listener " + std::to_string(listener.port) + ' ' + listener.address + ": " +
+                     std::string{what} + ": " + std::strerror(error);
+  if (error == EADDRINUSE) {
+    text += "; another program listens there: stop it, or choose another port with 'listener PORT'";
+  }
+  if (error == EACCES) text += "; ports below 1024 need CAP_NET_BIND_SERVICE";
+  return {Errc::busy, text};
+}
+
+struct Resolved {
+  addrinfo* list = nullptr;
+  ~Resolved() {
+    if (list != nullptr) ::freeaddrinfo(list);
+  }
+};
+
+int open_one(const addrinfo& address, bool reuse_port) {
+  const int fd = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (address.ai_family == AF_INET6) {
+    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  if (::bind(fd, address.ai_addr, address.ai_addrlen) == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+std::uint16_t port_of(int fd) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return 0;
+  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
+                                           : reinterpret_cast<sockaddr_in&>(bound).sin_port);
+}
+
+Result<Resolved*> resolve(const ListenerConfig& listener, std::uint16_t port, Resolved& resolved) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  const char* const host = listener.address.empty() ? nullptr : listener.address.c_str();
+  const int code = ::getaddrinfo(host, std::to_string(port).c_str(), &hints, &resolved.list);
+  if (code != 0) {
+    return Error{Errc::invalid, "listener " + std::to_string(listener.port) + ' ' +
+                                    listener.address + ": " + ::gai_strerror(code) +
+                                    "; write an address of this machine"};
+  }
+  return &resolved;
+}
+
+// Without SO_REUSEPORT first: a second narud must not share the port unnoticed.
+Result<OpenListener> open_address(const ListenerConfig& listener, const addrinfo& address,
+                                  std::uint16_t shards) {
+  OpenListener open;
+  open.address = listener.address.empty() ? (address.ai_family == AF_INET6 ? "::" : "0.0.0.0")
+                                          : listener.address;
+  if (shards > 1) {
+    const int probe = open_one(address, false);
+    if (probe < 0) return failure(listener, "cannot listen");
+    ::close(probe);
+  }
+  sockaddr_storage wanted{};
+  std::memcpy(&wanted, address.ai_addr, address.ai_addrlen);
+  addrinfo exact = address;
+  exact.ai_addr = reinterpret_cast<sockaddr*>(&wanted);
+  for (std::uint16_t shard = 0; shard < shards; ++shard) {
+    const int fd = open_one(exact, shards > 1);
+    if (fd < 0 || ::listen(fd, backlog) != 0) return failure(listener, "cannot listen");
+    open.sockets.push_back(fd);
+    open.port = port_of(fd);
+    if (address.ai_family == AF_INET6) {
+      reinterpret_cast<sockaddr_in6&>(wanted).sin6_port = htons(open.port);
+    } else {
+      reinterpret_cast<sockaddr_in&>(wanted).sin_port = htons(open.port);
+    }
+  }
+  return open;
+}
+
+}  // namespace
+
+Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards) {
+  std::vector<OpenListener> all;
+  for (const ListenerConfig& listener : config.listeners) {
+    // `listener auto` for both loopback addresses: the second takes the port of the first.
+    std::uint16_t port = listener.port;
+    if (port == 0 && listener.optional && !all.empty()) port = all.back().port;
+    Resolved resolved;
+    const auto found = resolve(listener, port, resolved);
+    if (!found) return found.error();
+    for (const addrinfo* each = resolved.list; each != nullptr; each = each->ai_next) {
+      auto open = open_address(listener, *each, shards);
+      if (!open) {
+        const bool lacks = errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT;
+        if (!listener.optional && !(lacks && each->ai_next != nullptr)) return open.error();
+        log(Severity::notice, "listener_skipped", {{"reason", open.error().text}});
+        continue;
+      }
+      open->anonymous_allowed = allows_anonymous(config, listener);
+      all.push_back(std::move(*open));
+    }
+  }
+  if (all.empty()) return Error{Errc::invalid, "no listener could be opened"};
+  return all;
+}
+
+Result<void> write_port_file(const std::string& path, const std::vector<OpenListener>& listeners) {
+  const std::string draft = path + ".new";
+  {
+    std::ofstream out{draft, std::ios::trunc};
+    for (const OpenListener& each : listeners) out << each.address << '\t' << each.port << '\n';
+    out.close();
+    if (!out) return Error{Errc::io, "cannot write the port file " + draft};
+  }
+  if (std::rename(draft.c_str(), path.c_str()) != 0) {
+    return Error{Errc::io, "cannot rename the port file to " + path};
+  }
+  return {};
+}
+
+}  // namespace naru::broker

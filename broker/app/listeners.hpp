@@ -1,0 +1,30 @@
+// broker/app/listeners.hpp
+//
+// Opens the listening sockets of a configuration, one for each shard, so that the kernel spreads
+// connections.
+//
+// Edge. Called at start by one thread. The caller owns the descriptors.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/app/config.hpp"
+#include "storage/base/result.hpp"
+
+namespace naru::broker {
+
+struct OpenListener {
+  std::string address;
+  std::uint16_t port = 0;       // The real one, also where the kernel chose it.
+  bool anonymous_allowed = false;
+  std::vector<int> sockets;     // One for each shard.
+};
+
+// An address the machine lacks is skipped where the configuration calls it optional.
+Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards);
+
+// Lines of ADDRESS, a tab, and PORT, written whole or not at all.
+Result<void> write_port_file(const std::string& path, const std::vector<OpenListener>& listeners);
+
+}  // namespace naru::broker

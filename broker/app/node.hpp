@@ -1,0 +1,96 @@
+// broker/app/node.hpp
+//
+// Node is one running broker: its store, its committer, its shards and listeners, put together
+// and taken apart in the right order.
+//
+// Edge. Made and stopped by main(); its virtual functions are called by shards on their threads.
+// Owned by main(). Bounded by the configuration.
+//
+// Start: store, recovery, committer, shards, listeners, control socket, port file.
+// Stop:  listeners, clients, commits, committer, shards, store.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "broker/app/listeners.hpp"
+#include "broker/app/node_store.hpp"
+#include "broker/auth/password_file.hpp"
+#include "broker/http/control.hpp"
+#include "broker/http/http_server.hpp"
+#include "broker/net/shard.hpp"
+#include "broker/net/shared_routes.hpp"
+#include "storage/kv/committer.hpp"
+
+namespace naru::broker {
+
+class Node final : public ShardHost, public Control {
+ public:
+  explicit Node(Config config);
+  ~Node() override;
+
+  // Errors name what to do. After an error the node is destroyed.
+  Result<void> start();
+  // Ends everything in order; what was acknowledged is on disk when it returns.
+  void stop();
+  const std::vector<OpenListener>& listeners() const { return listeners_; }
+
+  // ---- ShardHost ----
+  Instant now() const override { return clock_.now(); }
+  StoreMillis store_now() const override;
+  WallMillis wall() const override { return clock_.wall(); }
+  void deliver(std::uint16_t shard, std::vector<Hop>& hops) override;
+  void hand_over(std::uint16_t shard, Handed handed) override;
+  void submit(std::uint16_t shard, std::vector<storage::CommitUnit>&& units) override;
+  void resume_commits(std::uint16_t shard) override;
+  void change_horizon(const std::vector<HorizonChange>& changes) override;
+  bool read_cached(Fetched& fetched) override;
+  void read_later(std::uint16_t shard, Fetch fetch) override;
+  bool admit_connection() override;
+  void connection_gone() override { --connections_; }
+
+  // ---- Control ----
+  std::uint16_t shards() const override { return static_cast<std::uint16_t>(shards_.size()); }
+  std::uint16_t shard_of(BytesView key) const override;
+  boost::asio::awaitable<void> run(std::uint16_t shard,
+                                   std::function<void(ShardCore&)> f) override;
+  boost::asio::awaitable<bool> commit(
+      std::uint16_t shard, std::function<bool(ShardCore&, std::uint64_t request)> f) override;
+  boost::asio::awaitable<void> read(std::function<void(const storage::KvStore&)> f) override;
+  NodeFacts facts() const override;
+
+ private:
+  class PasswordGate;
+
+  Result<void> load_rules();
+  Result<void> load_gate();
+  Result<void> recover_lanes();
+  void start_committer(std::uint64_t first_journal_number);
+  ShardSettings settings_of(std::uint16_t shard) const;
+  Result<void> open_doors();
+  void keep_house();
+
+  Config config_;
+  SystemClock clock_;
+  Instant started_;
+  NodeStore store_;
+  RuleSet rules_;
+  SharedRoutes routes_;
+  std::unique_ptr<PasswordGate> gate_;
+  std::unique_ptr<storage::Committer> committer_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<boost::asio::thread_pool> reader_;
+  std::unique_ptr<HttpServer> http_;
+  std::vector<OpenListener> listeners_;
+  std::atomic<std::int64_t> connections_{0};
+  std::thread housekeeper_;
+  std::mutex stop_mutex_;
+  std::condition_variable stop_signal_;
+  bool stopping_ = false;
+};
+
+}  // namespace naru::broker

@@ -1,0 +1,104 @@
+#include "broker/app/node_store.hpp"
+
+#include <sys/timex.h>
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <random>
+
+#include "storage/base/log.hpp"
+
+namespace naru::broker {
+
+namespace {
+
+std::string dated_name(const std::string& directory, WallMillis wall) {
+  const auto seconds = static_cast<std::time_t>(wall / 1000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
+  return directory + ".corrupt-" + text;
+}
+
+std::uint64_t random_node_id() {
+  std::random_device device;
+  std::uint64_t id = 0;
+  while (id == 0) id = std::uint64_t{device()} << 32 | device();
+  return id;
+}
+
+Result<void> set_aside(const std::string& directory, const std::string& why, const Clock& clock,
+                       NodeStore& store) {
+  const std::string aside = dated_name(directory, clock.wall());
+  std::error_code error;
+  std::filesystem::rename(directory, aside, error);
+  if (error) {
+    return Error{Errc::io, "cannot move the corrupt store to " + aside + ": " + error.message()};
+  }
+  const std::string problem = "the store was corrupt (" + why + ") and is kept in " + aside +
+                              "; this node started empty: every session, queue, retained message, "
+                              "stream and command in it is lost to it";
+  log(Severity::error, "store_set_aside", {{"directory", aside}, {"reason", why}});
+  std::fprintf(stderr, "narud: %s\n", problem.c_str());
+  store.problems.push_back(problem);
+  return {};
+}
+
+}  // namespace
+
+bool is_clock_synchronised() {
+  timex state{};
+  return ::adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+}
+
+storage::RocksOptions rocks_options(const Config& config, NodeStore& store) {
+  storage::RocksOptions options;
+  options.directory = config.persistence_location + "/store";
+  options.write_buffer_bytes = config.write_buffer;
+  options.filter = &store.horizon;
+  options.on_warning = [](int severity, std::string_view text) {
+    log(severity > 1 ? Severity::error : Severity::warning, "store", {{"text", text}});
+  };
+  return options;
+}
+
+Result<void> open_store(const Config& config, const Clock& clock, NodeStore& store,
+                        std::shared_ptr<void> file_system) {
+  std::error_code error;
+  std::filesystem::create_directories(config.persistence_location, error);
+  if (error) {
+    return Error{Errc::io, "cannot make the data directory " + config.persistence_location + ": " +
+                               error.message() + "; choose another with persistence_location"};
+  }
+  storage::RocksOptions options = rocks_options(config, store);
+  options.file_system = std::move(file_system);
+  auto opened = storage::RocksKv::open(options);
+  if (!opened && opened.error().code == Errc::corrupt) {
+    if (config.store_on_corrupt == OnCorrupt::refuse) {
+      return Error{Errc::corrupt,
+                   opened.error().text +
+                       "; nothing was changed. Restore a backup, or set 'store_on_corrupt "
+                       "start_empty' to keep this store aside and start without it"};
+    }
+    const auto moved = set_aside(options.directory, opened.error().text, clock, store);
+    if (!moved) return moved.error();
+    opened = storage::RocksKv::open(options);
+  }
+  if (!opened) return opened.error();
+  store.kv = std::move(*opened);
+  auto node = storage::begin_incarnation(*store.kv, random_node_id());
+  if (!node) return node.error();
+  store.node = *node;
+  const auto kept = storage::read_time(*store.kv);
+  if (!kept) return kept.error();
+  store.wall_at_start = clock.wall();
+  const bool trusted = config.downtime_counts == DowntimeCounts::always ||
+                       (config.downtime_counts == DowntimeCounts::automatic &&
+                        is_clock_synchronised());
+  store.store_base = storage::resume_store_time(*kept, store.wall_at_start, trusted);
+  return {};
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,40 @@
+// broker/app/node_store.hpp
+//
+// NodeStore opens the data directory and says who the node is: the RocksDB in it, the horizon of
+// its journal, the incarnation of this start, and where store time goes on.
+//
+// Edge. Made at start by one thread; later read by all. Owned by Node.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/app/config.hpp"
+#include "storage/kv/rocks_kv.hpp"
+#include "storage/tables/horizon.hpp"
+#include "storage/tables/meta.hpp"
+
+namespace naru::broker {
+
+struct NodeStore {
+  storage::Horizon horizon;
+  std::unique_ptr<storage::RocksKv> kv;
+  storage::NodeRow node;
+  StoreMillis store_base = 0;  // Store time when the process started.
+  WallMillis wall_at_start = 0;
+  std::vector<std::string> problems;  // For `naru status`, until they are acknowledged.
+};
+
+// The RocksDB options of a configuration; test builds put their file system in.
+storage::RocksOptions rocks_options(const Config& config, NodeStore& store);
+
+// Corrupt: refused with the remedy, or, where the configuration says so, set aside under a dated
+// name for an empty store. Any other failure leaves the files as they are.
+Result<void> open_store(const Config& config, const Clock& clock, NodeStore& store,
+                        std::shared_ptr<void> file_system = nullptr);
+
+// True where the kernel's clock is synchronised.
+bool is_clock_synchronised();
+
+}  // namespace naru::broker

@@ -1,0 +1,94 @@
+// broker/auth/password_file.cpp: lines and look-up; the arithmetic is password_hash.cpp's.
+
+#include "broker/auth/password_file.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "storage/base/limits.hpp"
+#include "storage/base/options.hpp"
+
+namespace naru::broker {
+namespace {
+
+bool can_stand_in_line(std::string_view user) {
+  const auto breaks = [](char c) { return c == ':' || (c >= 0 && c < ' ') || c == 0x7f; };
+  return !user.empty() && user.size() <= limits::string_bytes && trim(user) == user &&
+         !user.starts_with('#') && std::none_of(user.begin(), user.end(), breaks);
+}
+
+}  // namespace
+
+Result<PasswordFile> PasswordFile::parse(std::string_view text, const std::string& name) {
+  PasswordFile file;
+  std::string faults;
+  for (unsigned number = 1; !text.empty(); ++number) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    while (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.starts_with('#') || trim(line).empty()) continue;
+    const std::string fault = file.add_line(line);
+    if (fault.empty()) continue;
+    if (!faults.empty()) faults.append("\n");
+    faults.append(name).append(":").append(std::to_string(number)).append(": ").append(fault);
+  }
+  if (!faults.empty()) return Error{Errc::invalid, faults};
+  return file;
+}
+
+std::string PasswordFile::add_line(std::string_view line) {
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return "expected USER:HASH; there is no ':'";
+  const std::string_view user = trim(line.substr(0, colon));
+  if (!can_stand_in_line(user)) return "the name of the user is empty or has odd characters";
+  auto hash = parse_password_hash(trim(line.substr(colon + 1)));
+  if (!hash) return hash.error().text;
+  if (!users_.emplace(user, *hash).second) {
+    return "the user '" + std::string{user} + "' stands in an earlier line already";
+  }
+  decoy_ = std::move(*hash);
+  decoy_.hash.assign(PasswordHash::hash_bytes, '\0');
+  return {};
+}
+
+Result<PasswordFile> PasswordFile::load(const std::string& path) {
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(path, failure);
+  if (failure) return Error{Errc::io, "cannot read " + path + ": " + failure.message()};
+  if (size > limits::password_file_bytes) return Error{Errc::invalid, path + " is too large"};
+  std::ifstream in{path, std::ios::binary};
+  const std::string text(std::istreambuf_iterator<char>{in}, {});
+  if (!in) return Error{Errc::io, "cannot read " + path};
+  return parse(text, path);
+}
+
+const PasswordHash* PasswordFile::find(std::string_view user) const {
+  const auto found = users_.find(std::string{user});
+  return found == users_.end() ? nullptr : &found->second;
+}
+
+PasswordVerdict PasswordFile::check(std::string_view user, BytesView password) const {
+  const PasswordHash* const hash = find(user);
+  const bool right = is_password(hash == nullptr ? decoy_ : *hash, password);
+  if (hash == nullptr) return PasswordVerdict::unknown_user;
+  return right ? PasswordVerdict::accepted : PasswordVerdict::wrong_password;
+}
+
+bool PasswordFile::is_costly(std::string_view user) const {
+  const PasswordHash* const hash = find(user);
+  return (hash == nullptr ? decoy_ : *hash).is_costly();
+}
+
+Result<std::string> hash_line(std::string_view user, BytesView password, BytesView salt) {
+  if (!can_stand_in_line(user)) {
+    return Error{Errc::invalid,
+                 "a user's name must not be empty, begin with '#' or a blank, or "
+                 "hold ':' or control characters"};
+  }
+  const PasswordHash hash = hash_password(password, salt);
+  return std::string{user}.append(":").append(format_password_hash(hash));
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,49 @@
+// broker/auth/password_file.hpp
+//
+// PasswordFile knows users by their hashed passwords, as mosquitto's password_file lists them: one
+// USER:HASH a line, comments begin with '#' in the first column.
+//
+// Lives on any thread: nothing changes after it was read; a reload makes a new one. Owned by who
+// read it. Bounded by limits::password_file_bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "broker/auth/password_hash.hpp"
+#include "storage/base/bytes.hpp"
+#include "storage/base/result.hpp"
+
+namespace naru::broker {
+
+enum class PasswordVerdict : std::uint8_t { accepted, unknown_user, wrong_password };
+
+class PasswordFile {
+ public:
+  PasswordFile() = default;  // Knows nobody.
+
+  // On an error its text names all lines that are wrong, one below the other.
+  static Result<PasswordFile> parse(std::string_view text, const std::string& name);
+  static Result<PasswordFile> load(const std::string& path);
+
+  // Takes as long for an unknown user as for a known one, so that names cannot be found by timing.
+  PasswordVerdict check(std::string_view user, BytesView password) const;
+  // True: check() may hold up a shard for this user; call it elsewhere.
+  bool is_costly(std::string_view user) const;
+  std::size_t size() const { return users_.size(); }
+
+ private:
+  std::string add_line(std::string_view line);
+  const PasswordHash* find(std::string_view user) const;
+
+  boost::unordered_flat_map<std::string, PasswordHash> users_;
+  PasswordHash decoy_;  // Nobody's; checked in the place of an unknown user's.
+};
+
+// The line for a user, $7$ with the usual iterations. The user's name must be able to stand in one.
+Result<std::string> hash_line(std::string_view user, BytesView password, BytesView salt);
+
+}  // namespace naru::broker

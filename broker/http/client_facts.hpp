@@ -1,0 +1,47 @@
+// broker/http/client_facts.hpp
+//
+// ClientFacts is what the node knows of one client, gathered from its lane and its connection.
+//
+// Values; the functions that take a ShardCore run on its shard.
+// Bounded by: the caller's limit of clients; filters by the session's own bound.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "broker/http/json_text.hpp"
+#include "storage/base/clock.hpp"
+#include "storage/tables/records.hpp"
+
+namespace naru::broker {
+
+class ShardCore;
+
+struct ClientFacts {
+  Bytes client_id;
+  bool connected = false;
+  Bytes user;     // Empty: anonymous.
+  Bytes address;  // Empty: not connected.
+  std::uint8_t protocol = 4;
+  bool clean_start = false;
+  bool session = false;  // It has one that outlives the connection.
+  std::uint32_t session_expiry_s = 0;
+  std::uint16_t keep_alive_s = 0;
+  std::optional<WallMillis> connected_at;
+  std::optional<WallMillis> disconnected_at;
+  std::uint8_t reason = 0;  // Why it disconnected.
+  std::uint64_t epoch = 0;
+  std::vector<storage::FilterRow> filters;
+  std::uint64_t queued = 0;  // Not acknowledged yet, in flight or not.
+  std::uint64_t in_flight = 0;
+};
+
+Json client_json(const ClientFacts& client);
+
+// Nothing where the client is neither connected nor has a session.
+std::optional<ClientFacts> find_client(ShardCore& core, BytesView client_id);
+// The first `limit` clients of the shard behind `after`, by client id.
+std::vector<ClientFacts> clients_after(ShardCore& core, BytesView after, std::size_t limit);
+
+}  // namespace naru::broker

@@ -1,0 +1,56 @@
+#include "broker/http/counters.hpp"
+
+#include <array>
+
+namespace naru::broker {
+
+namespace {
+
+constexpr std::string_view prefix = "naru_";
+constexpr std::string_view suffix = "_total";
+constexpr auto counter = MetricKind::counter;
+using C = ShardCounters;
+
+// clang-format off
+constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
+  {&C::publishes_in,       "naru_publishes_in_total",       counter, "Publishes received from clients."},
+  {&C::deliveries_out,     "naru_deliveries_out_total",     counter, "Messages sent to clients, resends included."},
+  {&C::bytes_in,           "naru_bytes_in_total",           counter, "MQTT bytes received."},
+  {&C::bytes_out,          "naru_bytes_out_total",          counter, "MQTT bytes handed to connections."},
+  {&C::connects,           "naru_connects_total",           counter, "Connections that were accepted with CONNACK."},
+  {&C::refused_connects,   "naru_refused_connects_total",   counter, "CONNECTs that were refused."},
+  {&C::disconnects,        "naru_disconnects_total",        counter, "Accepted connections that have ended."},
+  {&C::takeovers,          "naru_takeovers_total",          counter, "Connections ended by a newer one of the same client id."},
+  {&C::dropped_queue_full, "naru_dropped_queue_full_total", counter, "Messages a queue limit dropped."},
+  {&C::dropped_expired,    "naru_dropped_expired_total",    counter, "Messages whose expiry passed before delivery."},
+  {&C::dropped_too_large,  "naru_dropped_too_large_total",  counter, "Messages larger than their client takes."},
+  {&C::dropped_slow,       "naru_dropped_slow_total",       counter, "Messages dropped because their client reads too slowly."},
+  {&C::dropped_lost,       "naru_dropped_lost_total",       counter, "Queued messages the journal no longer had."},
+  {&C::denied,             "naru_denied_total",             counter, "Publishes and subscriptions a right was missing for."},
+  {&C::wrong_identity,     "naru_wrong_identity_total",     counter, "Connects to a session of another identity."},
+  {&C::no_match,           "naru_no_match_total",           counter, "Publishes nobody wanted."},
+  {&C::repeated,           "naru_repeated_total",           counter, "Steps seen before and not taken again."},
+  {&C::failed_commits,     "naru_failed_commits_total",     counter, "Units the store could not commit."},
+  {&C::dead_letters,       "naru_dead_letters_total",       counter, "Records in the dead-letter stream."},
+  {&C::wills,              "naru_wills_total",              counter, "Wills published."},
+  {&C::commands,           "naru_commands_total",           counter, "Commands submitted."},
+  {&C::stream_records,     "naru_stream_records_total",     counter, "Records appended to streams."},
+  {&C::protocol_errors,    "naru_protocol_errors_total",    counter, "Packets that broke the protocol."},
+});
+// clang-format on
+
+static_assert(rows.size() * sizeof(std::uint64_t) == sizeof(ShardCounters),
+              "each counter has its row");
+
+}  // namespace
+
+std::span<const MetricRow<ShardCounters>> counter_rows() { return rows; }
+
+std::string_view short_name(const MetricRow<ShardCounters>& row) {
+  std::string_view name = row.name;
+  name.remove_prefix(prefix.size());
+  name.remove_suffix(suffix.size());
+  return name;
+}
+
+}  // namespace naru::broker

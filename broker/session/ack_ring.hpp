@@ -1,0 +1,57 @@
+// broker/session/ack_ring.hpp
+//
+// AckRing keeps the acknowledgements a client is owed in the order of its publishes. One that is
+// ready waits until everything before it is ready, so that a client never sees them reordered.
+//
+// Sans-IO. Lives on the connection's shard. Owned by Connection, by value.
+// Bounded by: the Receive Maximum we gave the client; for 3.x by back-pressure.
+// Spec: MQTT 5.0 section 4.6.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "broker/mqtt/types.hpp"
+#include "storage/base/check.hpp"
+
+namespace naru::broker {
+
+class AckRing {
+ public:
+  struct Entry {
+    mqtt::PacketId packet_id = 0;
+    mqtt::PacketType type = mqtt::PacketType::puback;
+    mqtt::ReasonCode reason = mqtt::ReasonCode::success;
+    bool ready = false;
+  };
+
+  // The place the next push() will return.
+  std::uint64_t next_place() const { return base_ + entries_.size(); }
+  std::uint64_t push(const Entry& entry) {
+    entries_.push_back(entry);
+    return next_place() - 1;
+  }
+  void complete(std::uint64_t place, mqtt::ReasonCode reason) {
+    NARU_CHECK(place >= base_ && place - base_ < entries_.size());
+    Entry& entry = entries_[static_cast<std::size_t>(place - base_)];
+    if (reason != mqtt::ReasonCode::success) entry.reason = reason;
+    entry.ready = true;
+  }
+  // Calls release(entry) for every entry whose turn has come.
+  template <class Release>
+  void release_ready(Release&& release) {
+    while (!entries_.empty() && entries_.front().ready) {
+      release(entries_.front());
+      entries_.pop_front();
+      ++base_;
+    }
+  }
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  std::deque<Entry> entries_;
+  std::uint64_t base_ = 0;
+};
+
+}  // namespace naru::broker

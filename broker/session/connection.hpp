@@ -1,0 +1,73 @@
+// broker/session/connection.hpp
+//
+// Connection is what the front knows of one network connection: where it stands in the protocol,
+// what it is owed, and, where its session is clean, the session itself.
+//
+// Sans-IO data. Lives on the shard that has the socket. Owned by Front.
+// Bounded by: output and waiting by the settings' limits, acks by the Receive Maximum.
+//
+//   awaiting_connect --CONNECT--> attaching --attached--> live --(either side ends it)--> closing
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "broker/mqtt/types.hpp"
+#include "broker/session/ack_ring.hpp"
+#include "broker/session/hop.hpp"
+#include "broker/session/send_window.hpp"
+#include "broker/session/shard_output.hpp"
+#include "storage/base/clock.hpp"
+
+namespace naru::broker {
+
+// A QoS > 0 message for a clean session whose window is full.
+struct WaitingMessage {
+  storage::MessageRef message;
+  std::uint8_t options = 0;
+  std::vector<std::uint32_t> subscription_ids;
+};
+
+struct Connection {
+  enum class State : std::uint8_t { awaiting_connect, attaching, live, closing };
+
+  ConnectionId id = 0;
+  Peer peer;
+  State state = State::awaiting_connect;
+  mqtt::Version version = mqtt::Version::v3_1_1;
+  bool dirty = false;   // Listed as having output.
+  bool paused = false;  // Takes no input until it is resumed.
+  bool client_id_assigned = false;
+  bool expiry_was_zero = true;
+  bool has_will = false;
+  std::uint16_t keep_alive_s = 0;
+  std::uint16_t requested_keep_alive_s = 0;
+  std::uint32_t granted_expiry_s = 0;
+  std::uint32_t requested_expiry_s = 0;
+  std::uint32_t packet_size_max = 0;  // The client's; 0: none.
+  std::uint16_t receive_maximum = 65'535;
+
+  Bytes client_id;
+  Bytes identity;
+  LaneId lane = 0;
+  SessionNumber session = 0;  // 0: clean.
+  std::uint64_t epoch = 0;
+  std::uint64_t publishes = 0;  // Of this connection, for stamps.
+  Instant last_received;
+
+  Bytes output;      // Bytes for the socket, gathered over the turn.
+  AckRing acks;
+  std::size_t open_qos2 = 0;  // Inbound, until PUBCOMP.
+  boost::unordered_flat_map<mqtt::PacketId, std::uint64_t> receiving;  // -> place in acks.
+
+  // A clean session.
+  std::vector<storage::FilterRow> filters;
+  SendWindow window;
+  std::deque<WaitingMessage> waiting;
+  boost::unordered_flat_map<mqtt::PacketId, storage::MessageRef> inbound;
+  boost::unordered_flat_map<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
+};
+
+}  // namespace naru::broker

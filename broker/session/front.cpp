@@ -1,0 +1,271 @@
+#include "broker/session/front.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/mqtt/encoder.hpp"
+#include "storage/base/check.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+using mqtt::PacketType;
+
+namespace {
+constexpr std::size_t open_acks_max = 4'096;  // Of a 3.x client, which knows no Receive Maximum.
+}  // namespace
+
+Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate,
+             Publisher& publisher, ShardOutput& output, ShardCounters& counters, Rng rng)
+    : settings_(settings),
+      routes_(routes),
+      gate_(gate),
+      publisher_(publisher),
+      output_(output),
+      counters_(counters),
+      rng_(rng) {}
+
+void Front::opened(ConnectionId id, Peer peer) {
+  auto connection = std::make_unique<Connection>();
+  connection->id = id;
+  connection->peer = std::move(peer);
+  connection->last_received = now_;
+  connections_.emplace(id, std::move(connection));
+  deadlines_.set(id, now_ + Seconds{limits::connect_seconds});
+}
+
+Connection* Front::find(ConnectionId id) {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+const Connection* Front::find(ConnectionId id) const {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+Bytes* Front::output(ConnectionId id) {
+  Connection* const c = find(id);
+  return c == nullptr ? nullptr : &c->output;
+}
+
+void Front::sending(ConnectionId id) {
+  if (Connection* const c = find(id)) c->dirty = false;
+}
+
+void Front::touch(Connection& c) {
+  if (c.dirty) return;
+  c.dirty = true;
+  output_.dirty.push_back(c.id);
+}
+
+// ---- input -------------------------------------------------------------------------------------
+
+bool Front::may_read(const Connection& c) const {
+  if (c.state == Connection::State::attaching || c.state == Connection::State::closing) {
+    return false;
+  }
+  if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
+  return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
+}
+
+std::size_t Front::receive(ConnectionId id, BytesView bytes) {
+  Connection* const c = find(id);
+  if (c == nullptr) return bytes.size();
+  c->last_received = now_;
+  counters_.bytes_in += bytes.size();
+  std::size_t taken = 0;
+  while (taken < bytes.size() && c->state != Connection::State::closing) {
+    if (!may_read(*c)) {
+      if (c->state != Connection::State::attaching && !std::exchange(c->paused, true)) {
+        paused_.push_back(id);
+      }
+      break;
+    }
+    const bool known = c->state == Connection::State::live;
+    const std::uint32_t size_max =
+        known ? settings_.max_packet_size
+              : std::min(settings_.max_packet_size, limits::connect_packet_bytes);
+    mqtt::Frame frame;
+    const mqtt::Framing framing = mqtt::next_frame(bytes.substr(taken), size_max, frame);
+    if (framing == mqtt::Framing::incomplete) break;
+    if (framing != mqtt::Framing::complete) {
+      ++counters_.protocol_errors;
+      end(*c, framing == mqtt::Framing::too_large ? ReasonCode::packet_too_large
+                                                  : ReasonCode::malformed_packet);
+      break;
+    }
+    std::size_t consumed = frame.size;
+    const bool stays = handle(*c, frame, consumed);
+    taken += consumed;
+    if (!stays) return taken;  // Handed over: the rest belongs to another shard.
+  }
+  counters_.bytes_in -= bytes.size() - taken;
+  return c->state == Connection::State::closing ? bytes.size() : taken;
+}
+
+// False: the connection is no longer ours.
+bool Front::handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed) {
+  if (c.state == Connection::State::live) {
+    handle_live(c, frame);
+    return true;
+  }
+  if (mqtt::type_of(frame) != PacketType::connect) {
+    ++counters_.protocol_errors;
+    close(c);  // Nothing may be said before CONNECT.
+    return true;
+  }
+  if (on_connect(c, frame)) return true;
+  consumed = 0;
+  return false;
+}
+
+void Front::handle_live(Connection& c, const mqtt::Frame& frame) {
+  switch (mqtt::type_of(frame)) {
+    case PacketType::publish: return on_publish(c, frame);
+    case PacketType::puback:
+    case PacketType::pubrec:
+    case PacketType::pubrel:
+    case PacketType::pubcomp: return on_ack(c, frame);
+    case PacketType::subscribe: return on_subscribe(c, frame);
+    case PacketType::unsubscribe: return on_unsubscribe(c, frame);
+    case PacketType::pingreq: {
+      const mqtt::DecodeError error = mqtt::decode_pingreq(frame);
+      if (error != mqtt::DecodeError::none) return fail(c, error);
+      mqtt::encode(mqtt::Pingresp{}, c.version, c.output);
+      return touch(c);
+    }
+    case PacketType::disconnect: return on_disconnect(c, frame);
+    default: return end(c, ReasonCode::protocol_error);  // CONNECT again, AUTH, or a server's.
+  }
+}
+
+void Front::on_disconnect(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Disconnect packet;
+  const mqtt::DecodeError error = mqtt::decode_disconnect(frame, c.version, packet);
+  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (packet.session_expiry_interval && *packet.session_expiry_interval != 0 &&
+      c.expiry_was_zero) {
+    return end(c, ReasonCode::protocol_error);
+  }
+  std::optional<std::uint32_t> expiry = packet.session_expiry_interval;
+  if (expiry) expiry = std::min(*expiry, settings_.session_expiry_max_s);
+  const bool publish_will = packet.reason != ReasonCode::normal_disconnection;
+  detach(c, publish_will, packet.reason, expiry);
+  close(c);
+}
+
+// ---- the end of a connection -------------------------------------------------------------------
+
+void Front::end(Connection& c, ReasonCode reason) {
+  if (c.state == Connection::State::closing) return;
+  if (static_cast<std::uint8_t>(reason) >= 0x80) ++counters_.protocol_errors;
+  if (c.state == Connection::State::awaiting_connect) return close(c);
+  if (c.version == mqtt::Version::v5 && c.state == Connection::State::live) {
+    mqtt::Disconnect packet;
+    packet.reason = reason;
+    mqtt::encode(packet, c.version, c.output);
+  }
+  detach(c, true, reason, std::nullopt);
+  close(c);
+}
+
+void Front::close(Connection& c) {
+  if (c.state == Connection::State::closing) return;
+  c.state = Connection::State::closing;
+  for (const storage::FilterRow& row : c.filters) routes_.remove(row.filter, route_of(c));
+  c.filters.clear();
+  c.waiting.clear();
+  deadlines_.cancel(c.id);
+  touch(c);
+  output_.closing.push_back(c.id);
+}
+
+void Front::detach(Connection& c, bool publish_will, ReasonCode reason,
+                   std::optional<std::uint32_t> expiry_s) {
+  if (c.client_id.empty()) return;
+  ++counters_.disconnects;
+  output_.hops[settings_.shard].emplace_back(hop::Detach{c.id, c.client_id, publish_will,
+                                                         static_cast<std::uint8_t>(reason),
+                                                         expiry_s});
+}
+
+void Front::closed(ConnectionId id) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  Connection& c = *found->second;
+  if (c.state != Connection::State::closing) {
+    detach(c, true, ReasonCode::unspecified_error, std::nullopt);
+    for (const storage::FilterRow& row : c.filters) routes_.remove(row.filter, route_of(c));
+  }
+  deadlines_.cancel(id);
+  connections_.erase(found);
+}
+
+void Front::shut_down() {
+  for (auto& [id, connection] : connections_) {
+    if (connection->version == mqtt::Version::v5 &&
+        connection->state == Connection::State::live) {
+      mqtt::Disconnect packet;
+      packet.reason = ReasonCode::server_shutting_down;
+      mqtt::encode(packet, connection->version, connection->output);
+    }
+    // No Detach: the lanes take everybody for connected and give the wills their grace.
+    close(*connection);
+  }
+}
+
+// ---- time and pressure -------------------------------------------------------------------------
+
+void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
+  now_ = now;
+  store_now_ = store_now;
+  wall_ = wall;
+  while (const auto id = deadlines_.take_one_due(now)) {
+    Connection* const c = find(*id);
+    if (c == nullptr) continue;
+    if (c->state != Connection::State::live) {
+      if (c->state == Connection::State::awaiting_connect) close(*c);
+      continue;
+    }
+    // What is not read cannot be silence: the clock stands still while we do not read.
+    if (c->paused) c->last_received = now;
+    const Instant due = c->last_received + Millis{std::int64_t{c->keep_alive_s} * 1500};
+    if (due > now) {
+      deadlines_.set(*id, due);
+    } else {
+      end(*c, ReasonCode::keep_alive_timeout);
+    }
+  }
+}
+
+void Front::drained(ConnectionId id) {
+  Connection* const c = find(id);
+  if (c == nullptr || !c->paused || !may_read(*c)) return;
+  c->paused = false;
+  output_.resumed.push_back(id);
+}
+
+void Front::resume_paused() {
+  if (paused_.empty()) return;
+  std::vector<ConnectionId> still;
+  for (const ConnectionId id : std::exchange(paused_, {})) {
+    Connection* const c = find(id);
+    if (c == nullptr || !c->paused) continue;
+    if (may_read(*c)) {
+      c->paused = false;
+      c->last_received = now_;
+      output_.resumed.push_back(id);
+    } else {
+      still.push_back(id);
+    }
+  }
+  paused_ = std::move(still);
+}
+
+Route Front::route_of(const Connection& c) const {
+  if (c.session != 0) return {c.session, 0, c.lane, Route::Kind::session, 0};
+  return {c.id, 0, settings_.shard, Route::Kind::connection, 0};
+}
+
+}  // namespace naru::broker

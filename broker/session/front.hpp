@@ -1,0 +1,147 @@
+// broker/session/front.hpp
+//
+// Front speaks MQTT with the clients connected to one shard. It holds everything of clean
+// sessions; for persistent ones it is the hands of their lane.
+//
+// Sans-IO: bytes, hops and time go in, output gathers in each connection and in ShardOutput.
+// Lives on:   one shard; not thread-safe.
+// Owned by:   ShardCore. Everything its constructor takes must outlive it.
+// Bounded by: per connection as connection.hpp says; connections by the listener.
+// Spec:       MQTT 3.1.1 and 5.0, chapters 3 and 4, the server's side.
+//
+// Order: a deliver() or an acknowledgement appends to the connection's output at once; the edge
+// sends each connection's output once a turn.
+#pragma once
+
+#include "broker/mqtt/decoder.hpp"
+#include "broker/session/connection.hpp"
+#include "broker/session/publisher.hpp"
+#include "storage/base/deadlines.hpp"
+#include "storage/base/rng.hpp"
+
+namespace naru::broker {
+
+// Who may come in. Implemented over the password file; answers at once.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  virtual bool admits(BytesView user, BytesView password) const = 0;
+};
+
+class Front final : public LiveSink {
+ public:
+  Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate, Publisher& publisher,
+        ShardOutput& output, ShardCounters& counters, Rng rng);
+
+  // ---- from the edge ----
+  void opened(ConnectionId id, Peer peer);
+  // Takes whole packets off the front of `bytes` and says how many bytes that was. The rest comes
+  // again with more behind it, or when the connection is in ShardOutput::resumed.
+  std::size_t receive(ConnectionId id, BytesView bytes);
+  // The socket is gone, for whatever reason. Also after ShardOutput::closing.
+  void closed(ConnectionId id);
+  // The bytes to send; the edge erases what it sent. Until the connection is closed.
+  Bytes* output(ConnectionId id);
+  // Its output is being sent; what comes from here on makes it dirty again.
+  void sending(ConnectionId id);
+  // The connection has sent enough that it may be read from again.
+  void drained(ConnectionId id);
+  void on_time(Instant now, StoreMillis store_now, WallMillis wall);
+  Instant next_deadline() const { return deadlines_.next(); }
+  void resume_paused();
+  // Ends every connection; its reason says that the node goes away.
+  void shut_down();
+
+  // ---- from lanes ----
+  void on(const hop::Attached& attached);
+  void on(const hop::Evict& evict);
+  void on(hop::Subscribed& subscribed);
+  void on(const hop::Unsubscribed& unsubscribed);
+  void on(hop::QueueDeliver& deliver);
+  void on(const hop::QueueRelease& release);
+  void on(const hop::Received& received);
+  void on(const hop::Completed& completed);
+  void on(hop::RetainedFound& found);
+  void on(hop::CommandDeliver& deliver);
+
+  void deliver(ConnectionId connection, const storage::MessageView& view,
+               storage::MessageRef& kept, std::uint8_t options,
+               const std::vector<std::uint32_t>& subscription_ids) override;
+  void on_published(const Waiter& waiter, bool failed) override;
+
+  std::size_t size() const { return connections_.size(); }
+  bool over_pressure = false;  // Set by ShardCore: too much is waiting for the disk.
+
+  const Connection* find(ConnectionId id) const;
+
+ private:
+  using ReasonCode = mqtt::ReasonCode;
+
+  Connection* find(ConnectionId id);
+  void touch(Connection& c);
+  bool may_read(const Connection& c) const;
+  bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
+  void handle_live(Connection& c, const mqtt::Frame& frame);
+
+  // Says goodbye with this reason, where the version can, and closes.
+  void end(Connection& c, ReasonCode reason);
+  void close(Connection& c);
+  void fail(Connection& c, mqtt::DecodeError error) { end(c, mqtt::reason_of(error)); }
+
+  bool on_connect(Connection& c, const mqtt::Frame& frame);
+  void attach(Connection& c, const mqtt::Connect& connect);
+  ReasonCode judge(Connection& c, const mqtt::Connect& connect);
+  std::optional<storage::WillRow> will_row(const Connection& c, const mqtt::Will& will);
+  void refuse(Connection& c, ReasonCode reason);
+  void detach(Connection& c, bool publish_will, ReasonCode reason,
+              std::optional<std::uint32_t> expiry_s);
+  Bytes new_client_id();
+
+  void on_publish(Connection& c, const mqtt::Frame& frame);
+  void publish_once(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
+  void publish_twice(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
+  enum class TopicKind : std::uint8_t { ordinary, reply, forbidden };
+  TopicKind kind_of(const Connection& c, BytesView topic, BytesView& command_id) const;
+  void deny(Connection& c, const mqtt::Publish& p);
+  void reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id);
+  storage::MessageView view_of(Connection& c, const mqtt::Publish& p);
+  void acknowledge(Connection& c, mqtt::PacketId id, mqtt::PacketType type, ReasonCode reason);
+  void release_acks(Connection& c);
+  Route route_of(const Connection& c) const;
+
+  void on_ack(Connection& c, const mqtt::Frame& frame);
+  void on_pubrel(Connection& c, const mqtt::Ack& ack);
+  void on_clean_ack(Connection& c, mqtt::PacketType type, const mqtt::Ack& ack);
+  void send_waiting(Connection& c);
+  void on_subscribe(Connection& c, const mqtt::Frame& frame);
+  void on_unsubscribe(Connection& c, const mqtt::Frame& frame);
+  std::uint8_t judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) const;
+  void subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
+                       const Bytes& codes);
+  void after_suback(Connection& c, std::vector<storage::FilterRow> retained_for);
+  void suback(Connection& c, mqtt::PacketId id, BytesView codes);
+  void on_disconnect(Connection& c, const mqtt::Frame& frame);
+
+  void write(Connection& c, const storage::MessageView& view, mqtt::PacketId id,
+             std::uint8_t options, bool dup, const std::vector<std::uint32_t>& ids);
+  bool fits(const Connection& c, const storage::MessageView& view, std::uint8_t options,
+            const std::vector<std::uint32_t>& ids) const;
+
+  const ShardSettings& settings_;
+  RouteTable& routes_;
+  const Gate& gate_;
+  Publisher& publisher_;
+  ShardOutput& output_;
+  ShardCounters& counters_;
+  Rng rng_;
+
+  boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  Deadlines<ConnectionId> deadlines_;
+  std::vector<ConnectionId> paused_;
+  Bytes scratch_;  // Properties of the publish at hand.
+  Instant now_;
+  StoreMillis store_now_ = 0;
+  WallMillis wall_ = 0;
+};
+
+}  // namespace naru::broker

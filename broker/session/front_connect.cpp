@@ -1,0 +1,203 @@
+// Front's part that lets clients in.
+
+#include <algorithm>
+#include <array>
+
+#include "broker/mqtt/encoder.hpp"
+#include "broker/mqtt/topics.hpp"
+#include "broker/session/front.hpp"
+#include "cluster/lanes/lane_id.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+using mqtt::Version;
+
+namespace {
+constexpr std::uint32_t never_expires = 0xffffffff;
+}  // namespace
+
+// An id nobody guesses twice, in a lane of this shard, so that nothing need be handed over.
+Bytes Front::new_client_id() {
+  while (true) {
+    static constexpr std::string_view digits = "0123456789abcdef";
+    Bytes id = "naru-";
+    for (int i = 0; i < 4; ++i) {
+      std::uint64_t number = rng_.next();
+      for (int digit = 0; digit < 5; ++digit, number >>= 4) id.push_back(digits[number & 15]);
+    }
+    if (settings_.shard_of_lane(cluster::lane_of(id)) == settings_.shard) return id;
+  }
+}
+
+// False: another shard has the client's lane, and gets the connection with this packet in front.
+bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Connect connect;
+  const mqtt::DecodeError error = mqtt::decode_connect(frame, connect);
+  c.version = connect.version;
+  if (error != mqtt::DecodeError::none) {
+    ++counters_.refused_connects;
+    const mqtt::ReasonCode reason = mqtt::reason_of(error);
+    if (error == mqtt::DecodeError::unsupported_version || c.version == Version::v5) {
+      refuse(c, reason);
+    } else {
+      close(c);  // 3.x has no word for a malformed CONNECT.
+    }
+    return true;
+  }
+  if (!connect.client_id.empty()) {
+    const std::uint16_t shard = settings_.shard_of_lane(cluster::lane_of(connect.client_id));
+    if (shard != settings_.shard) {
+      const ConnectionId id = c.id;
+      output_.hand_overs.push_back({id, shard, std::move(c.peer)});
+      deadlines_.cancel(id);
+      connections_.erase(id);
+      return false;
+    }
+  }
+  const ReasonCode reason = judge(c, connect);
+  if (reason != ReasonCode::success) {
+    ++counters_.refused_connects;
+    refuse(c, reason);
+  } else {
+    attach(c, connect);
+  }
+  return true;
+}
+
+mqtt::ReasonCode Front::judge(Connection& c, const mqtt::Connect& connect) {
+  if (connect.authentication_method) return ReasonCode::bad_authentication_method;
+  if (connect.client_id.empty() && !connect.clean_start && c.version != Version::v5) {
+    return ReasonCode::client_identifier_not_valid;
+  }
+  if (connect.client_id.empty() && c.version == Version::v3_1) {
+    return ReasonCode::client_identifier_not_valid;
+  }
+  if (connect.client_id.size() > limits::client_id_bytes) {
+    return ReasonCode::client_identifier_not_valid;
+  }
+  if (connect.username) {
+    const BytesView password = connect.password.value_or(BytesView{});
+    if (!gate_.admits(*connect.username, password)) return ReasonCode::bad_user_name_or_password;
+    c.identity = Bytes{*connect.username};
+  } else if (!c.peer.anonymous_allowed) {
+    return ReasonCode::not_authorized;
+  }
+  if (connect.will) {
+    BytesView ignored;
+    c.client_id = Bytes{connect.client_id};
+    const TopicKind kind = kind_of(c, connect.will->topic, ignored);
+    c.client_id.clear();
+    if (kind != TopicKind::ordinary) return ReasonCode::not_authorized;
+    if (connect.will->retain && !settings_.retain_available) {
+      return ReasonCode::retain_not_supported;
+    }
+  }
+  return ReasonCode::success;
+}
+
+void Front::attach(Connection& c, const mqtt::Connect& connect) {
+  c.client_id_assigned = connect.client_id.empty();
+  c.client_id = c.client_id_assigned ? new_client_id() : Bytes{connect.client_id};
+  c.lane = cluster::lane_of(c.client_id);
+  c.requested_keep_alive_s = connect.keep_alive;
+  c.keep_alive_s = connect.keep_alive;
+  const bool capped = settings_.max_keep_alive_s != 0 && settings_.max_keep_alive_s != 65'535;
+  if (c.version == Version::v5 && capped &&
+      (c.keep_alive_s == 0 || c.keep_alive_s > settings_.max_keep_alive_s)) {
+    c.keep_alive_s = settings_.max_keep_alive_s;
+  }
+  c.receive_maximum = connect.receive_maximum;
+  c.packet_size_max = connect.maximum_packet_size;
+  // 3.x: a session that is not clean has no end of its own.
+  c.requested_expiry_s = c.version == Version::v5 ? connect.session_expiry_interval
+                         : connect.clean_start    ? 0
+                                                  : never_expires;
+  c.granted_expiry_s = std::min(c.requested_expiry_s, settings_.session_expiry_max_s);
+  c.expiry_was_zero = c.requested_expiry_s == 0;
+  c.window.set_size(std::min(c.receive_maximum, settings_.max_inflight));
+  c.state = Connection::State::attaching;
+
+  hop::Attach attach;
+  attach.connection = c.id;
+  attach.client_id = c.client_id;
+  attach.identity = c.identity;
+  attach.address = c.peer.address;
+  attach.protocol = static_cast<std::uint8_t>(c.version);
+  attach.clean_start = connect.clean_start;
+  attach.expiry_s = c.granted_expiry_s;
+  attach.receive_maximum = c.receive_maximum;
+  attach.keep_alive_s = c.keep_alive_s;
+  if (connect.will) attach.will = will_row(c, *connect.will);
+  output_.hops[settings_.shard].emplace_back(std::move(attach));
+}
+
+std::optional<storage::WillRow> Front::will_row(const Connection& c, const mqtt::Will& will) {
+  storage::MessageView view;
+  view.origin = publisher_.next_origin();
+  view.stamp.received_at = wall_;
+  view.qos = static_cast<std::uint8_t>(will.qos);
+  view.retain = will.retain;
+  view.sender = c.client_id;
+  view.topic = will.topic;
+  view.properties = will.properties;
+  view.payload = will.payload;
+  if (!will.properties_clean) {
+    scratch_.clear();
+    mqtt::copy_properties_without(will.properties, mqtt::hop_properties, scratch_);
+    view.properties = scratch_;
+  }
+  Bytes encoded;
+  storage::encode_message(view, encoded);
+  return storage::WillRow{std::make_shared<const Bytes>(std::move(encoded)), will.delay_interval,
+                          will.expiry.value_or(0)};
+}
+
+void Front::refuse(Connection& c, ReasonCode reason) {
+  mqtt::Connack packet;
+  packet.reason = reason;
+  mqtt::encode(packet, c.version, c.output);
+  close(c);
+}
+
+void Front::on(const hop::Attached& attached) {
+  Connection* const c = find(attached.connection);
+  if (c == nullptr || c->state != Connection::State::attaching) return;
+  if (attached.result != hop::AttachResult::accepted) {
+    ++counters_.refused_connects;
+    return refuse(*c, attached.result == hop::AttachResult::wrong_identity
+                          ? ReasonCode::not_authorized
+                          : ReasonCode::quota_exceeded);
+  }
+  ++counters_.connects;
+  c->state = Connection::State::live;
+  c->session = attached.session;
+  c->epoch = attached.epoch;
+  mqtt::Connack packet;
+  packet.session_present = attached.session_present;
+  if (c->client_id_assigned) packet.assigned_client_id = c->client_id;
+  if (c->keep_alive_s != c->requested_keep_alive_s) packet.server_keep_alive = c->keep_alive_s;
+  if (c->granted_expiry_s != c->requested_expiry_s) {
+    packet.session_expiry_interval = c->granted_expiry_s;
+  }
+  packet.receive_maximum = settings_.receive_maximum;
+  packet.maximum_packet_size = settings_.max_packet_size;
+  packet.retain_available = settings_.retain_available;
+  packet.shared_subscription_available = false;
+  mqtt::encode(packet, c->version, c->output);
+  touch(*c);
+  c->last_received = now_;
+  if (c->keep_alive_s != 0) {
+    deadlines_.set(c->id, now_ + Millis{std::int64_t{c->keep_alive_s} * 1500});
+  } else {
+    deadlines_.cancel(c->id);
+  }
+  output_.resumed.push_back(c->id);
+}
+
+void Front::on(const hop::Evict& evict) {
+  Connection* const c = find(evict.connection);
+  if (c != nullptr) end(*c, static_cast<ReasonCode>(evict.reason));
+}
+
+}  // namespace naru::broker

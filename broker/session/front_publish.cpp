@@ -1,0 +1,225 @@
+// Front's part that takes publishes from clients.
+
+#include <nlohmann/json.hpp>
+
+#include "broker/command/ledger.hpp"
+#include "broker/mqtt/encoder.hpp"
+#include "broker/session/front.hpp"
+#include "cluster/lanes/lane_id.hpp"
+
+namespace naru::broker {
+
+using mqtt::PacketType;
+using mqtt::Qos;
+using storage::MessageRef;
+using storage::MessageView;
+
+void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Publish p;
+  const mqtt::DecodeError error = mqtt::decode_publish(frame, c.version, p);
+  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (p.topic_alias != 0) return end(c, ReasonCode::topic_alias_invalid);  // We granted none.
+  if (!p.properties_clean && !p.subscription_ids.empty()) {
+    return end(c, ReasonCode::protocol_error);
+  }
+  if (p.retain && !settings_.retain_available) return end(c, ReasonCode::retain_not_supported);
+  ++counters_.publishes_in;
+  if (p.qos != Qos::at_most_once && c.version == mqtt::Version::v5 &&
+      c.acks.size() + c.open_qos2 >= settings_.receive_maximum) {
+    return end(c, ReasonCode::receive_maximum_exceeded);
+  }
+  BytesView command_id;
+  switch (kind_of(c, p.topic, command_id)) {
+    case TopicKind::forbidden: return deny(c, p);
+    case TopicKind::reply: reply_to_command(c, p, command_id); break;
+    case TopicKind::ordinary: break;
+  }
+  const MessageView view = view_of(c, p);
+  if (p.qos == Qos::exactly_once) return publish_twice(c, p, view);
+  publish_once(c, p, view);
+}
+
+MessageView Front::view_of(Connection& c, const mqtt::Publish& p) {
+  MessageView view;
+  view.origin = publisher_.next_origin();
+  view.stamp = {c.epoch, ++c.publishes, wall_};
+  if (p.expiry) view.expires_at = store_now_ + std::uint64_t{*p.expiry} * 1000;
+  view.qos = static_cast<std::uint8_t>(p.qos);
+  view.retain = p.retain;
+  view.sender = c.client_id;
+  view.topic = p.topic;
+  view.properties = p.properties;
+  if (!p.properties_clean) {
+    scratch_.clear();
+    mqtt::copy_properties_without(p.properties, mqtt::hop_properties, scratch_);
+    view.properties = scratch_;
+  }
+  view.payload = p.payload;
+  return view;
+}
+
+// QoS 0 and 1: to everybody at once; PUBACK when all of it is on disk.
+void Front::publish_once(Connection& c, const mqtt::Publish& p, const MessageView& view) {
+  const bool acknowledged = p.qos == Qos::at_least_once;
+  Waiter waiter;
+  if (acknowledged) waiter = {Waiter::Kind::connection, c.id, c.acks.next_place()};
+  const auto outcome = publisher_.publish(view, nullptr, route_of(c), false, waiter, *this);
+  if (!acknowledged) return;
+  const ReasonCode reason = outcome.matched || c.version != mqtt::Version::v5
+                                ? ReasonCode::success
+                                : ReasonCode::no_matching_subscribers;
+  if (outcome.waits) {
+    c.acks.push({p.packet_id, PacketType::puback, reason, false});
+  } else {
+    acknowledge(c, p.packet_id, PacketType::puback, reason);
+  }
+}
+
+// QoS 2: kept until PUBREL; in the lane where the session is to outlive the connection.
+void Front::publish_twice(Connection& c, const mqtt::Publish& p, const MessageView& view) {
+  if (c.session == 0) {
+    if (c.inbound.try_emplace(p.packet_id, nullptr).second) {
+      c.inbound[p.packet_id] = storage::Message::make(view);
+      ++c.open_qos2;
+    } else {
+      ++counters_.repeated;
+    }
+    return acknowledge(c, p.packet_id, PacketType::pubrec, ReasonCode::success);
+  }
+  if (c.receiving.contains(p.packet_id)) return;  // Its PUBREC waits for the disk.
+  c.receiving[p.packet_id] = c.acks.push({p.packet_id, PacketType::pubrec, ReasonCode::success,
+                                          false});
+  const bool durable = publisher_.has_durable_target(view);
+  output_.hops[settings_.shard].emplace_back(
+      hop::Receive{c.lane, c.id, c.session, p.packet_id, durable,
+                   Carried{storage::Message::make(view)}});
+}
+
+void Front::on(const hop::Received& received) {
+  Connection* const c = find(received.connection);
+  if (c == nullptr) return;
+  const auto place = c->receiving.find(received.packet_id);
+  if (place == c->receiving.end()) return;
+  const std::uint64_t at = place->second;
+  c->receiving.erase(place);
+  if (received.failed && c->version != mqtt::Version::v5) {
+    return end(*c, ReasonCode::quota_exceeded);
+  }
+  if (!received.failed) ++c->open_qos2;
+  c->acks.complete(at, received.failed ? ReasonCode::quota_exceeded : ReasonCode::success);
+  release_acks(*c);
+}
+
+void Front::on_published(const Waiter& waiter, bool failed) {
+  Connection* const c = find(waiter.owner);
+  if (c == nullptr || c->state == Connection::State::closing) return;
+  // 3.x cannot say that a message was not taken; ending the connection makes the client try again.
+  if (failed && c->version != mqtt::Version::v5) return end(*c, ReasonCode::quota_exceeded);
+  const ReasonCode reason = failed ? ReasonCode::quota_exceeded : ReasonCode::success;
+  if (waiter.kind == Waiter::Kind::completion) {
+    if (c->open_qos2 > 0) --c->open_qos2;
+    mqtt::encode_ack(c->output, c->version, PacketType::pubcomp,
+                     static_cast<mqtt::PacketId>(waiter.place), ReasonCode::success);
+    return touch(*c);
+  }
+  c->acks.complete(waiter.place, reason);
+  release_acks(*c);
+}
+
+void Front::on(const hop::Completed& completed) {
+  Connection* const c = find(completed.connection);
+  if (c == nullptr) return;
+  if (completed.known && c->open_qos2 > 0) --c->open_qos2;
+  mqtt::encode_ack(c->output, c->version, PacketType::pubcomp, completed.packet_id,
+                   completed.known ? ReasonCode::success : ReasonCode::packet_identifier_not_found);
+  touch(*c);
+}
+
+void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
+  if (c.session != 0) {
+    output_.hops[settings_.shard].emplace_back(
+        hop::Release{c.lane, c.id, c.session, ack.packet_id});
+    return;
+  }
+  const auto inbound = c.inbound.find(ack.packet_id);
+  const Waiter waiter{Waiter::Kind::completion, c.id, ack.packet_id};
+  if (inbound == c.inbound.end()) {
+    mqtt::encode_ack(c.output, c.version, PacketType::pubcomp, ack.packet_id,
+                     ReasonCode::packet_identifier_not_found);
+    return touch(c);
+  }
+  const MessageRef message = std::move(inbound->second);
+  c.inbound.erase(inbound);
+  const auto outcome =
+      publisher_.publish(message->view(), message, route_of(c), false, waiter, *this);
+  if (!outcome.waits) on_published(waiter, false);
+}
+
+// ---- acknowledgements --------------------------------------------------------------------------
+
+void Front::acknowledge(Connection& c, mqtt::PacketId id, PacketType type, ReasonCode reason) {
+  if (!c.acks.empty()) {
+    c.acks.push({id, type, reason, true});
+    return;
+  }
+  mqtt::encode_ack(c.output, c.version, type, id, reason);
+  touch(c);
+}
+
+void Front::release_acks(Connection& c) {
+  c.acks.release_ready([&](const AckRing::Entry& entry) {
+    mqtt::encode_ack(c.output, c.version, entry.type, entry.packet_id, entry.reason);
+  });
+  touch(c);
+}
+
+// ---- what a client may publish -----------------------------------------------------------------
+
+// Command topics belong to the broker; a device may answer its own.
+Front::TopicKind Front::kind_of(const Connection& c, BytesView topic,
+                                BytesView& command_id) const {
+  if (topic.starts_with("$SYS/")) return TopicKind::forbidden;
+  const BytesView prefix = settings_.command_prefix;
+  if (!topic.starts_with(prefix) || topic.size() <= prefix.size() || topic[prefix.size()] != '/') {
+    return TopicKind::ordinary;
+  }
+  topic.remove_prefix(prefix.size() + 1);
+  const std::size_t slash = topic.find('/');
+  if (slash == BytesView::npos) return TopicKind::ordinary;
+  const BytesView device = topic.substr(0, slash);
+  topic.remove_prefix(slash + 1);
+  static constexpr BytesView commands = "commands/";
+  if (!topic.starts_with(commands)) return TopicKind::ordinary;
+  topic.remove_prefix(commands.size());
+  static constexpr BytesView reply = "/reply";
+  if (!topic.ends_with(reply) || device != c.client_id) return TopicKind::forbidden;
+  command_id = topic.substr(0, topic.size() - reply.size());
+  const bool one_level = !command_id.empty() && command_id.find('/') == BytesView::npos;
+  return one_level ? TopicKind::reply : TopicKind::forbidden;
+}
+
+void Front::deny(Connection& c, const mqtt::Publish& p) {
+  ++counters_.denied;
+  if (p.qos == Qos::at_most_once) return;
+  const auto type = p.qos == Qos::at_least_once ? PacketType::puback : PacketType::pubrec;
+  // 3.x has no word for it: the message is taken and goes nowhere, as its specification allows.
+  if (c.version != mqtt::Version::v5 && p.qos == Qos::exactly_once) {
+    return end(c, ReasonCode::not_authorized);
+  }
+  acknowledge(c, p.packet_id, type,
+              c.version == mqtt::Version::v5 ? ReasonCode::not_authorized : ReasonCode::success);
+}
+
+// {"state": "succeeded", "result": ...}; what is not that goes on as an ordinary message.
+void Front::reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id) {
+  const auto reply = nlohmann::json::parse(p.payload, nullptr, false);
+  if (!reply.is_object() || !reply.contains("state") || !reply["state"].is_string()) return;
+  const auto state = command_state(reply["state"].get_ref<const std::string&>());
+  if (!state || !device_may_report(*state)) return;
+  Bytes result;
+  if (reply.contains("result")) result = reply["result"].dump();
+  output_.hops[settings_.shard].emplace_back(hop::CommandReply{
+      c.client_id, Bytes{command_id}, *state, std::move(result), ReplyTo{}});
+}
+
+}  // namespace naru::broker

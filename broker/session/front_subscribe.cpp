@@ -1,0 +1,145 @@
+// Front's part that takes subscriptions.
+
+#include <algorithm>
+
+#include "broker/mqtt/encoder.hpp"
+#include "broker/mqtt/topics.hpp"
+#include "broker/session/front.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+namespace {
+
+// The subscription options byte of MQTT 5, section 3.8.3.1.
+std::uint8_t options_of(const mqtt::SubscribeEntry& entry) {
+  return static_cast<std::uint8_t>(static_cast<int>(entry.qos) | (entry.no_local ? 4 : 0) |
+                                   (entry.retain_as_published ? 8 : 0) |
+                                   entry.retain_handling << 4);
+}
+
+}  // namespace
+
+// The code of one filter in the SUBACK: the granted QoS, or why not.
+std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) const {
+  const auto refusal = [&](ReasonCode code) -> std::uint8_t {
+    return c.version == mqtt::Version::v5 ? static_cast<std::uint8_t>(code) : std::uint8_t{0x80};
+  };
+  if (mqtt::is_shared(entry.filter)) {
+    return refusal(ReasonCode::shared_subscriptions_not_supported);
+  }
+  const auto levels = static_cast<std::size_t>(std::ranges::count(entry.filter, '/')) + 1;
+  if (levels > limits::filter_levels || entry.filter.size() > limits::topic_bytes) {
+    return refusal(ReasonCode::topic_filter_invalid);
+  }
+  if (c.session == 0 && c.filters.size() >= limits::filters_per_session) {
+    return refusal(ReasonCode::quota_exceeded);
+  }
+  return static_cast<std::uint8_t>(entry.qos);
+}
+
+void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Subscribe packet;
+  const mqtt::DecodeError error = mqtt::decode_subscribe(frame, c.version, packet);
+  if (error != mqtt::DecodeError::none) return fail(c, error);
+  std::vector<storage::FilterRow> rows;
+  Bytes codes;
+  for (const mqtt::SubscribeEntry& entry : packet.entries) {
+    if (codes.size() >= limits::filters_per_packet) return end(c, ReasonCode::quota_exceeded);
+    const std::uint8_t code = judge_filter(c, entry);
+    codes.push_back(static_cast<char>(code));
+    if (code >= 0x80) continue;
+    rows.push_back({Bytes{entry.filter}, options_of(entry), packet.subscription_id});
+  }
+  if (c.session == 0) return subscribe_clean(c, packet.packet_id, std::move(rows), codes);
+  output_.hops[settings_.shard].emplace_back(hop::Subscribe{
+      c.lane, c.id, c.session, packet.packet_id, std::move(rows), std::move(codes)});
+}
+
+void Front::subscribe_clean(Connection& c, mqtt::PacketId id,
+                            std::vector<storage::FilterRow> rows, const Bytes& codes) {
+  std::vector<storage::FilterRow> retained_for;
+  for (storage::FilterRow& row : rows) {
+    const auto same = std::ranges::find(c.filters, row.filter, &storage::FilterRow::filter);
+    const bool is_new = same == c.filters.end();
+    Route route = route_of(c);
+    route.options = row.options;
+    route.subscription_id = row.subscription_id;
+    routes_.add(row.filter, route);
+    const int handling = row.options >> 4 & 3;
+    if (handling == 0 || (handling == 1 && is_new)) retained_for.push_back(row);
+    if (is_new) {
+      c.filters.push_back(std::move(row));
+    } else {
+      *same = std::move(row);
+    }
+  }
+  suback(c, id, codes);
+  after_suback(c, std::move(retained_for));
+  const Bytes own_commands = settings_.command_prefix + '/' + c.client_id + "/commands/x";
+  const bool takes_commands =
+      std::ranges::any_of(c.filters, [&](const storage::FilterRow& row) {
+        return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, own_commands);
+      });
+  if (takes_commands) {
+    output_.hops[settings_.shard].emplace_back(hop::CommandOffer{c.client_id, c.id});
+  }
+}
+
+void Front::on(hop::Subscribed& subscribed) {
+  Connection* const c = find(subscribed.connection);
+  if (c == nullptr || c->state != Connection::State::live) return;
+  suback(*c, subscribed.packet_id, subscribed.codes);
+  after_suback(*c, std::move(subscribed.retained_for));
+}
+
+void Front::suback(Connection& c, mqtt::PacketId id, BytesView codes) {
+  mqtt::Suback packet;
+  packet.packet_id = id;
+  packet.codes = mqtt::ReasonCodes{codes};
+  mqtt::encode(packet, c.version, c.output);
+  touch(c);
+}
+
+// Every shard has the retained messages of some topics.
+void Front::after_suback(Connection& c, std::vector<storage::FilterRow> retained_for) {
+  if (retained_for.empty()) return;
+  for (auto& hops : output_.hops) {
+    hops.emplace_back(hop::RetainedQuery{c.id, c.session, retained_for});
+  }
+}
+
+void Front::on_unsubscribe(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Unsubscribe packet;
+  const mqtt::DecodeError error = mqtt::decode_unsubscribe(frame, c.version, packet);
+  if (error != mqtt::DecodeError::none) return fail(c, error);
+  std::vector<Bytes> filters;
+  for (const BytesView filter : packet.filters) {
+    if (filters.size() >= limits::filters_per_packet) return end(c, ReasonCode::quota_exceeded);
+    filters.emplace_back(filter);
+  }
+  if (c.session != 0) {
+    output_.hops[settings_.shard].emplace_back(
+        hop::Unsubscribe{c.lane, c.id, c.session, packet.packet_id, std::move(filters)});
+    return;
+  }
+  hop::Unsubscribed done{c.id, packet.packet_id, {}};
+  for (const Bytes& filter : filters) {
+    const bool known = routes_.remove(filter, route_of(c));
+    std::erase_if(c.filters, [&](const storage::FilterRow& row) { return row.filter == filter; });
+    done.codes.push_back(known ? '\0' : static_cast<char>(ReasonCode::no_subscription_existed));
+  }
+  on(done);
+}
+
+void Front::on(const hop::Unsubscribed& unsubscribed) {
+  Connection* const c = find(unsubscribed.connection);
+  if (c == nullptr || c->state != Connection::State::live) return;
+  mqtt::Unsuback packet;
+  packet.packet_id = unsubscribed.packet_id;
+  packet.codes = mqtt::ReasonCodes{unsubscribed.codes};
+  mqtt::encode(packet, c->version, c->output);
+  touch(*c);
+}
+
+}  // namespace naru::broker

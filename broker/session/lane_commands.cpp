@@ -1,0 +1,221 @@
+// LaneShard's part that carries commands: from the API into the ledger and to the device, and
+// the device's word back.
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "broker/mqtt/topics.hpp"
+#include "broker/session/lane_shard.hpp"
+#include "cluster/lanes/lane_id.hpp"
+#include "storage/base/byte_writer.hpp"
+
+namespace naru::broker {
+
+using namespace storage;  // NOLINT: the records are the vocabulary of this file.
+
+namespace {
+
+constexpr std::uint8_t response_topic = 0x08;
+constexpr std::uint8_t correlation_data = 0x09;
+
+Bytes ledger_name(BytesView device, BytesView id) {
+  Bytes name{device};
+  name.push_back('\0');
+  return name.append(id);
+}
+
+}  // namespace
+
+// A command as its device gets it.
+MessageRef LaneShard::command_message(const CommandRow& row) {
+  const Bytes topic = settings_.command_prefix + '/' + row.device + "/commands/" + row.id;
+  nlohmann::ordered_json body;
+  body["id"] = row.id;
+  body["name"] = row.name;
+  body["payload"] = nlohmann::json::parse(row.payload, nullptr, false);
+  if (body["payload"].is_discarded()) body["payload"] = row.payload;
+  body["expires_at"] = row.expires_wall;
+  const Bytes payload = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  Bytes properties;
+  ByteWriter writer{properties};
+  writer.u8(response_topic);
+  writer.block16(topic + "/reply");
+  writer.u8(correlation_data);
+  writer.block16(row.id);
+  MessageView view;
+  view.origin = publisher_.next_origin();
+  view.stamp.received_at = wall_;
+  view.expires_at = row.expires_at;
+  view.qos = 1;
+  view.topic = topic;
+  view.properties = properties;
+  view.payload = payload;
+  return Message::make(view);
+}
+
+// The command as it will be once everything appended is committed.
+const CommandRow* LaneShard::latest(LaneState& lane, BytesView device, BytesView id) {
+  const auto found = latest_.find(ledger_name(device, id));
+  return found != latest_.end() ? &found->second.row : lane.ledger().find(device, id);
+}
+
+void LaneShard::forget_latest(const CommandRow& row) {
+  const auto found = latest_.find(ledger_name(row.device, row.id));
+  if (found != latest_.end() && --found->second.in_flight == 0) latest_.erase(found);
+}
+
+void LaneShard::put_command(LaneState& lane, CommandRow row, Unit& unit, MessageRef message) {
+  Latest& latest = latest_[ledger_name(row.device, row.id)];
+  latest.row = row;
+  ++latest.in_flight;
+  if (message) {
+    Enqueued body{Message::encoded_of(message),
+                  {Reference{row.session, row.queue_number, 1, {}}}, false};
+    unit.add(lane, std::move(body), std::move(message));
+  }
+  unit.add(lane, CommandPut{std::move(row)});
+}
+
+// The device's session, where it has subscribed to this command with QoS 1 or 2.
+Session* LaneShard::session_for_commands(LaneState& lane, const CommandRow& row) {
+  Client* const client = lane.find_client(row.device);
+  if (client == nullptr || !client->session) return nullptr;
+  const Bytes topic = settings_.command_prefix + '/' + row.device + "/commands/" + row.id;
+  const bool subscribed = std::ranges::any_of(client->session->filters, [&](const FilterRow& f) {
+    return (f.options & 3) != 0 && !mqtt::is_shared(f.filter) &&
+           mqtt::filter_matches(f.filter, topic);
+  });
+  return subscribed ? client->session.get() : nullptr;
+}
+
+void LaneShard::submit(const NewCommand& command, std::uint64_t request) {
+  LaneState& lane = led(cluster::lane_of(command.device));
+  if (latest(lane, command.device, command.id) != nullptr) {
+    output_.answered.push_back({request, false});
+    return;
+  }
+  ++counters_.commands;
+  CommandRow row;
+  row.device = command.device;
+  row.id = command.id;
+  row.name = command.name;
+  row.payload = command.payload;
+  row.created_at = wall_;
+  row.expires_wall = command.expires_wall;
+  row.expires_at = command.expires_at;
+  row.steps = {{CommandState::queued, wall_}};
+  MessageRef message;
+  if (Session* const session = session_for_commands(lane, row)) {
+    row.session = session->number;
+    row.queue_number = session->queue.reserve();
+    message = command_message(row);
+  }
+  Unit unit{*this};
+  put_command(lane, std::move(row), unit, std::move(message));
+  unit.request(request);
+  unit.submit(true);
+}
+
+// A command that waits in the ledger alone enters the session that has just subscribed to it.
+void LaneShard::queue_command(LaneState& lane, const CommandRow& row) {
+  const CommandRow* const now = latest(lane, row.device, row.id);
+  if (now == nullptr || state_of(*now) > CommandState::sent) return;
+  if (now->session != 0 && lane.find_session(now->session) != nullptr) return;
+  Session* const session = session_for_commands(lane, *now);
+  if (session == nullptr) return;
+  CommandRow changed = *now;
+  changed.session = session->number;
+  changed.queue_number = session->queue.reserve();
+  Unit unit{*this};
+  MessageRef message = command_message(changed);
+  put_command(lane, std::move(changed), unit, std::move(message));
+  unit.submit(true);
+}
+
+void LaneShard::after_command(LaneState& lane, const CommandRow& row) {
+  const Bytes due = due_key(DueKind::command, lane.lane(), ledger_name(row.device, row.id));
+  Session* const session = lane.find_session(row.session);
+  if (has_ended(state_of(row))) {
+    dues_.cancel(due);
+    if (const CommandRow* const surplus = lane.ledger().surplus(row.device)) {
+      Unit unit{*this};
+      unit.add(lane, CommandErased{surplus->device, surplus->id});
+      unit.submit(false);
+    }
+    return;
+  }
+  dues_.set(due, row.expires_at);
+  if (session != nullptr) {
+    if (state_of(row) <= CommandState::sent) {
+      session->commands[row.queue_number] = row.id;
+      touch(lane, *session);
+    }
+    return;
+  }
+  if (state_of(row) != CommandState::queued) return;
+  const auto presence = present_.find(row.device);
+  if (presence != present_.end()) offer(lane, row, presence->second.connection);
+}
+
+// To a connected client whose session is clean: its front sends it where it is subscribed.
+void LaneShard::offer(LaneState& lane, const CommandRow& row, ConnectionId connection) {
+  if (row.expires_at <= store_now_ || lane.find_session(row.session) != nullptr) return;
+  to_front(connection, hop::CommandDeliver{connection, row.id, Carried{command_message(row)}});
+}
+
+void LaneShard::on(const hop::CommandOffer& wanted) {
+  LaneState& lane = led(cluster::lane_of(wanted.device));
+  for (const CommandRow* row : lane.ledger().of(wanted.device)) {
+    if (state_of(*row) <= CommandState::sent) offer(lane, *row, wanted.connection);
+  }
+}
+
+bool LaneShard::append_step(LaneState& lane, BytesView device, BytesView id, CommandState state,
+                            BytesView result, Unit& unit) {
+  const CommandRow* const now = latest(lane, device, id);
+  if (now == nullptr || !may_follow(state_of(*now), state)) return false;
+  CommandRow row = *now;
+  row.steps.push_back({state, wall_});
+  if (!result.empty()) row.result = Bytes{result};
+  put_command(lane, std::move(row), unit, nullptr);
+  return true;
+}
+
+void LaneShard::step(LaneState& lane, BytesView device, BytesView id, CommandState state,
+                     bool urgent) {
+  Unit unit{*this};
+  append_step(lane, device, id, state, {}, unit);
+  unit.submit(urgent);
+}
+
+void LaneShard::on(const hop::CommandAcked& acked) {
+  step(led(cluster::lane_of(acked.device)), acked.device, acked.id,
+       acked.sent ? CommandState::sent : CommandState::delivered, !acked.sent);
+}
+
+void LaneShard::on(hop::CommandReply& reply) {
+  LaneState& lane = led(cluster::lane_of(reply.device));
+  Unit unit{*this};
+  append_step(lane, reply.device, reply.id, reply.state, reply.result, unit);
+  const hop::Committed done{reply.reply.number, false};
+  if (unit.empty()) {
+    if (reply.reply.number != 0) output_.hops[reply.reply.shard].emplace_back(done);
+    return;
+  }
+  if (reply.reply.number != 0) {
+    unit.reply(reply.reply.shard, done, hop::Committed{reply.reply.number, true});
+  }
+  unit.submit(true);
+}
+
+bool LaneShard::cancel(BytesView device, BytesView id, std::uint64_t request) {
+  LaneState& lane = led(cluster::lane_of(device));
+  Unit unit{*this};
+  if (!append_step(lane, device, id, CommandState::cancelled, {}, unit)) return false;
+  unit.request(request);
+  unit.submit(true);
+  return true;
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,330 @@
+// LaneShard's part that moves messages: into queues and streams, acknowledgements back, QoS 2
+// publishes in.
+
+#include <algorithm>
+
+#include "broker/session/lane_shard.hpp"
+#include "broker/stream/rule.hpp"
+#include "cluster/lanes/lane_id.hpp"
+
+namespace naru::broker {
+
+using namespace storage;  // NOLINT: the records are the vocabulary of this file.
+
+namespace {
+
+constexpr std::uint8_t no_subscription_existed = 0x11;
+constexpr std::uint8_t quota_exceeded = 0x97;
+constexpr std::uint8_t retain_flag = 4;  // Of Delivery::options.
+
+// Retain handling of MQTT 5: 0 always, 1 when the subscription is new, 2 never.
+bool wants_retained(const FilterRow& row, bool is_new) {
+  const int handling = row.options >> 4 & 3;
+  return handling == 0 || (handling == 1 && is_new);
+}
+
+}  // namespace
+
+void LaneShard::on(hop::Subscribe& subscribe) {
+  LaneState& lane = led(subscribe.lane);
+  Session* const session = lane.find_session(subscribe.session);
+  if (session == nullptr || session->connection != subscribe.connection) return;
+  hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
+  hop::Subscribed refused = done;
+  for (char& code : refused.codes) {
+    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(quota_exceeded);
+  }
+  if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
+  for (const FilterRow& row : subscribe.filters) {
+    const bool is_new =
+        std::ranges::find(session->filters, row.filter, &FilterRow::filter) ==
+        session->filters.end();
+    if (wants_retained(row, is_new)) done.retained_for.push_back(row);
+  }
+  Unit unit{*this};
+  unit.add(lane, FiltersPut{session->number, std::move(subscribe.filters)});
+  unit.reply(shard_of(subscribe.connection), std::move(done), std::move(refused));
+  unit.submit(true);
+}
+
+void LaneShard::on(hop::Unsubscribe& unsubscribe) {
+  LaneState& lane = led(unsubscribe.lane);
+  Session* const session = lane.find_session(unsubscribe.session);
+  if (session == nullptr || session->connection != unsubscribe.connection) return;
+  hop::Unsubscribed done{unsubscribe.connection, unsubscribe.packet_id, {}};
+  FiltersErased body{session->number, {}};
+  for (Bytes& filter : unsubscribe.filters) {
+    const bool known = std::ranges::find(session->filters, filter, &FilterRow::filter) !=
+                       session->filters.end();
+    done.codes.push_back(known ? '\0' : static_cast<char>(no_subscription_existed));
+    if (known) body.filters.push_back(std::move(filter));
+  }
+  if (body.filters.empty()) return to_front(unsubscribe.connection, std::move(done));
+  hop::Unsubscribed refused = done;
+  refused.codes.assign(done.codes.size(), static_cast<char>(quota_exceeded));
+  Unit unit{*this};
+  unit.add(lane, std::move(body));
+  unit.reply(shard_of(unsubscribe.connection), std::move(done), std::move(refused));
+  unit.submit(true);
+}
+
+// ---- into queues -------------------------------------------------------------------------------
+
+// Whether a limit of the session keeps a message out; the drop is counted here.
+bool LaneShard::over_limit(Session& session, std::size_t size) {
+  const auto full = [&] {
+    const std::size_t waiting = session.queue.waiting();
+    const bool many = settings_.max_queued_messages != 0 &&
+                      waiting >= settings_.max_queued_messages + session.queue.in_flight();
+    const bool large = settings_.max_queued_bytes != 0 && waiting > 0 &&
+                       session.queue.bytes() + size > settings_.max_queued_bytes;
+    return many || large;
+  };
+  while (full()) {
+    ++counters_.dropped_queue_full;
+    if (!settings_.drop_oldest || session.queue.drop_oldest_waiting() == 0) return true;
+    touch(led(cluster::lane_of(session.client_id)), session);
+  }
+  return false;
+}
+
+void LaneShard::deliver_now(Session& session, const Carried& message, const Delivery& delivery) {
+  if (session.connection == 0) return;  // QoS 0 is not kept for who is away.
+  to_front(session.connection,
+           hop::QueueDeliver{session.connection, session.epoch, 0, delivery.options, false, message,
+                             delivery.subscription_ids});
+}
+
+// True when the delivery became a reference in a queue.
+bool LaneShard::enqueue_one(LaneState& lane, const Delivery& delivery, const MessageView& view,
+                            std::vector<Reference>& references) {
+  Session* const session = lane.find_session(delivery.owner);
+  if (session == nullptr) return false;
+  if (over_limit(*session, view.payload.size() + view.topic.size())) return false;
+  references.push_back({session->number, session->queue.reserve(), delivery.options,
+                        delivery.subscription_ids});
+  return true;
+}
+
+void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
+  MessageRef kept = publish.message.message;
+  const MessageView& view = kept->view();
+  std::ranges::stable_sort(publish.deliveries, {}, &Delivery::place);
+  Unit unit{*this};
+  std::size_t at = 0;
+  while (at < publish.deliveries.size()) {
+    const Delivery& first = publish.deliveries[at];
+    if (first.kind == Route::Kind::connection) {
+      live.deliver(first.owner, view, kept, first.options, first.subscription_ids);
+      ++at;
+      continue;
+    }
+    LaneState& lane = led(first.place);
+    const bool repeated = publish.once && lane.has_seen({view.origin, {}});
+    if (repeated) ++counters_.repeated;
+    std::vector<Reference> references;
+    for (; at < publish.deliveries.size() && publish.deliveries[at].place == lane.lane() &&
+           publish.deliveries[at].kind == Route::Kind::session;
+         ++at) {
+      const Delivery& delivery = publish.deliveries[at];
+      if ((delivery.options & 3) == 0) {
+        if (Session* const session = lane.find_session(delivery.owner)) {
+          deliver_now(*session, publish.message, delivery);
+        }
+      } else if (!repeated) {
+        enqueue_one(lane, delivery, view, references);
+      }
+    }
+    if (references.empty()) continue;
+    if (publish.once) once_lanes_[view.origin].push_back(lane.lane());
+    unit.add(lane, Enqueued{Message::encoded_of(kept), std::move(references), publish.once}, kept);
+  }
+  if (publish.reply.number == 0) return unit.submit(view.qos != 0);
+  const hop::Committed done{publish.reply.number, false};
+  if (unit.empty()) {
+    output_.hops[publish.reply.shard].emplace_back(done);
+    return;
+  }
+  unit.reply(publish.reply.shard, done, hop::Committed{publish.reply.number, true});
+  unit.submit(true);
+}
+
+void LaneShard::on(hop::RetainedFound& found) {
+  Session* session = nullptr;
+  LaneState* home = nullptr;
+  for (const auto& lane : lanes_) {
+    if (!lane || session != nullptr) continue;
+    session = lane->find_session(found.session);
+    home = lane.get();
+  }
+  if (session == nullptr) return;
+  for (std::size_t i = 0; i < found.messages.size(); ++i) {
+    const MessageRef& message = found.messages[i].message;
+    Delivery delivery{Route::Kind::session, home->lane(), found.session, 0, {}};
+    if (found.subscription_ids[i] != 0) delivery.subscription_ids = {found.subscription_ids[i]};
+    const auto qos = std::min<std::uint8_t>(found.options[i] & 3, message->view().qos);
+    delivery.options = static_cast<std::uint8_t>(qos | retain_flag);
+    if (qos == 0) {
+      deliver_now(*session, found.messages[i], delivery);
+      continue;
+    }
+    std::vector<Reference> references;
+    if (!enqueue_one(*home, delivery, message->view(), references)) continue;
+    Unit unit{*this};
+    unit.add(*home, Enqueued{Message::encoded_of(message), std::move(references), false}, message);
+    unit.submit(true);
+  }
+}
+
+void LaneShard::on(const hop::QueueAck& ack) {
+  LaneState& lane = led(ack.lane);
+  Session* const session = lane.find_session(ack.session);
+  if (session == nullptr || session->epoch != ack.epoch || session->connection == 0) return;
+  const std::uint64_t number = session->queue.find(ack.packet_id);
+  if (number == 0) return;
+  touch(lane, *session);
+  switch (ack.kind) {
+    case hop::AckKind::puback: {
+      if (!session->queue.on_puback(number)) return;
+      const auto command = session->commands.find(number);
+      if (command == session->commands.end()) return;
+      step(lane, session->client_id, command->second, CommandState::delivered, true);
+      session->commands.erase(command);
+      return;
+    }
+    case hop::AckKind::pubrec:
+      if (!session->queue.on_pubrec(number)) return;
+      for (const std::uint64_t released : session->queue.take_released()) {
+        to_front(session->connection, hop::QueueRelease{session->connection,
+                                                        SessionQueue::packet_id_of(released)});
+      }
+      return;
+    case hop::AckKind::pubrec_refused: session->queue.drop(number); return;
+    case hop::AckKind::pubcomp: session->queue.on_pubcomp(number); return;
+  }
+}
+
+// ---- QoS 2 from a persistent session -----------------------------------------------------------
+
+void LaneShard::on(hop::Receive& receive) {
+  LaneState& lane = led(receive.lane);
+  Session* const session = lane.find_session(receive.session);
+  if (session == nullptr || session->connection != receive.connection) return;
+  const std::uint16_t id = receive.packet_id;
+  const hop::Received done{receive.connection, id, false};
+  if (session->inbound.contains(id) || session->volatile_inbound.contains(id)) {
+    ++counters_.repeated;
+    return to_front(receive.connection, done);
+  }
+  if (!receive.durable) {
+    session->volatile_inbound[id] = receive.message.message;
+    return to_front(receive.connection, done);
+  }
+  if (!session->receiving.insert(id).second) return;  // Its PUBREC is on the way.
+  OutboxPut body;
+  body.row = {OutboxKind::inbound, session->client_id, session->number, id, false};
+  body.message = Message::encoded_of(receive.message.message);
+  output_.horizon.push_back({HorizonChange::Kind::outbox_opened, lane.lane(),
+                             lane.log().next().packed(), 0, receive.message.message->view().origin});
+  Unit unit{*this};
+  unit.add(lane, std::move(body), receive.message.message);
+  unit.reply(shard_of(receive.connection), done, hop::Received{receive.connection, id, true});
+  unit.submit(true);
+}
+
+void LaneShard::on(const hop::Release& release) {
+  LaneState& lane = led(release.lane);
+  Session* const session = lane.find_session(release.session);
+  if (session == nullptr || session->connection != release.connection) return;
+  const auto volatile_one = session->volatile_inbound.find(release.packet_id);
+  if (volatile_one != session->volatile_inbound.end()) {
+    released_.push_back({release.connection, release.packet_id, volatile_one->second,
+                         session->number, lane.lane()});
+    session->volatile_inbound.erase(volatile_one);
+    return;
+  }
+  const auto inbound = session->inbound.find(release.packet_id);
+  if (inbound == session->inbound.end()) {
+    return to_front(release.connection,
+                    hop::Completed{release.connection, release.packet_id, false});
+  }
+  Outbox* const outbox = lane.find_outbox(inbound->second);
+  if (outbox == nullptr || outbox->releasing) return;  // PUBCOMP follows when it is published.
+  outbox->releasing = true;
+  Unit unit{*this};
+  unit.add(lane, OutboxReleased{inbound->second});
+  unit.submit(true);
+}
+
+// ---- streams -----------------------------------------------------------------------------------
+
+void LaneShard::on(hop::StreamAppend& append) {
+  LaneState& lane = led(append.lane);
+  const MessageRef& message = append.message.message;
+  const hop::Committed done{append.reply.number, false};
+  if (append.once && lane.has_seen({message->view().origin, append.stream})) {
+    ++counters_.repeated;
+    if (append.reply.number != 0) output_.hops[append.reply.shard].emplace_back(done);
+    return;
+  }
+  if (!lane.stream(append.stream).knows(append.key) &&
+      lane.stream(append.stream).keys() >= settings_.stream_keys_max) {
+    append.note = static_cast<std::uint8_t>(StreamNote::too_many_keys);
+    append.note_text = append.stream + ": " + append.key;
+    append.stream = dead_letter_stream;
+    append.key.clear();
+    ++counters_.dead_letters;
+  }
+  const StreamLane::Place place = lane.stream(append.stream).reserve(append.key);
+  StreamAppended body;
+  body.stream = std::move(append.stream);
+  body.offset = place.offset;
+  body.row = {std::move(append.key), place.sequence, append.note, std::move(append.note_text),
+              Message::encoded_of(message)};
+  body.once = append.once;
+  if (append.once) once_lanes_[message->view().origin].push_back(lane.lane());
+  Unit unit{*this};
+  unit.add(lane, std::move(body), message);
+  if (append.reply.number != 0) {
+    unit.reply(append.reply.shard, done, hop::Committed{append.reply.number, true});
+  }
+  unit.submit(append.reply.number != 0);
+}
+
+void LaneShard::enforce_retention(BytesView stream, WallMillis keep_since) {
+  for (const auto& lane : lanes_) {
+    if (!lane) continue;
+    const auto found = lane->streams().find(stream);
+    if (found == lane->streams().end()) continue;
+    const std::uint64_t point = found->second.trim_point(keep_since);
+    if (point <= found->second.first()) continue;
+    Unit unit{*this};
+    unit.add(*lane, StreamTrimmed{Bytes{stream}, point});
+    storage::StreamMarked mark = found->second.mark(stream);
+    mark.first_offset = point;
+    unit.add(*lane, std::move(mark));
+    unit.submit(false);
+  }
+}
+
+void LaneShard::mark_streams() {
+  for (const auto& lane : lanes_) {
+    if (!lane) continue;
+    Unit unit{*this};
+    for (const auto& [name, stream] : lane->streams()) {
+      if (stream.end() - 1 > stream.marked()) unit.add(*lane, stream.mark(name));
+    }
+    unit.submit(true);
+  }
+}
+
+void LaneShard::put_consumer(BytesView stream, BytesView consumer, BytesView cursor,
+                             std::uint64_t request) {
+  LaneState& lane = led(cluster::lane_of(consumer));
+  Unit unit{*this};
+  unit.add(lane, ConsumerPut{Bytes{stream}, Bytes{consumer}, Bytes{cursor}});
+  unit.request(request);
+  unit.submit(true);
+}
+
+}  // namespace naru::broker

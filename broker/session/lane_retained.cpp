@@ -1,0 +1,70 @@
+// LaneShard's part that keeps the retained messages of the topics that hash to this shard.
+//
+// A retained message is visible to new subscribers as soon as it is numbered, before it is on
+// disk: a subscriber that came too late for the live message must not get an older one. What
+// PUBACK promises still waits for the commit.
+
+#include "broker/session/lane_shard.hpp"
+#include "storage/tables/retained.hpp"
+
+namespace naru::broker {
+
+using namespace storage;  // NOLINT: the records are the vocabulary of this file.
+
+namespace {
+constexpr std::size_t sweep_steps = 64;  // Topics looked at for expiry, each time.
+}  // namespace
+
+void LaneShard::put_retained(BytesView topic, const MessageRef& message, ReplyTo reply) {
+  const std::uint64_t version = std::uint64_t{settings_.incarnation} << 40 | ++retained_versions_;
+  retained_.put(topic, {version, message});
+  Unit unit{*this};
+  write_retained(unit.rows(), topic, version, message);
+  if (reply.number != 0) {
+    unit.reply(reply.shard, hop::Committed{reply.number, false},
+               hop::Committed{reply.number, true});
+  }
+  unit.submit(reply.number != 0);
+}
+
+void LaneShard::on(hop::RetainedPut& put) {
+  const MessageRef& message = put.message.message;
+  const BytesView topic = message->view().topic;
+  const bool clears = message->view().payload.empty();
+  if (clears && retained_.find(topic) == nullptr) {
+    if (put.reply.number != 0) {
+      output_.hops[put.reply.shard].emplace_back(hop::Committed{put.reply.number, false});
+    }
+    return;
+  }
+  put_retained(topic, clears ? nullptr : message, put.reply);
+}
+
+void LaneShard::on(const hop::RetainedQuery& query) {
+  hop::RetainedFound found{query.connection, query.session, {}, {}, {}};
+  for (const FilterRow& row : query.filters) {
+    retained_.match(row.filter, store_now_, [&](const MessageRef& message) {
+      found.messages.emplace_back(message);
+      found.options.push_back(row.options);
+      found.subscription_ids.push_back(row.subscription_id);
+    });
+  }
+  if (!found.messages.empty()) to_front(query.connection, std::move(found));
+}
+
+void LaneShard::load_retained(BytesView topic, std::uint64_t version, MessageRef message) {
+  retained_.put(topic, {version, std::move(message)});
+}
+
+void LaneShard::expire_retained() {
+  const Bytes topic = retained_.find_expired(store_now_, sweep_steps);
+  if (!topic.empty()) put_retained(topic, nullptr, {});
+}
+
+void LaneShard::put_meta(BytesView key, BytesView value) {
+  Unit unit{*this};
+  unit.rows().put(Family::meta, key, value);
+  unit.submit(false);
+}
+
+}  // namespace naru::broker

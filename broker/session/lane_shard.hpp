@@ -1,0 +1,236 @@
+// broker/session/lane_shard.hpp
+//
+// LaneShard leads the lanes of one shard. It decides what records say (which sessions, which
+// numbers, what a limit drops), hands them to be committed, applies them in order when they are,
+// and then tells fronts, routes and outboxes what follows.
+//
+// Sans-IO: hops, outcomes of commits, messages read back and time go in; ShardOutput comes out.
+// Lives on:   one shard; not thread-safe.
+// Owned by:   ShardCore. Settings, routes, publisher and output must outlive it.
+// Bounded by: units on their way to the disk, which the fronts' back-pressure bounds.
+// Invariants: I1, I2, I4, I5, I7, I10 of the cluster design, for a lane with one replica.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <variant>
+
+#include "broker/routing/retained_index.hpp"
+#include "broker/session/lane_state.hpp"
+#include "broker/session/publisher.hpp"
+#include "broker/session/shard_output.hpp"
+#include "storage/base/deadlines.hpp"
+
+namespace naru::broker {
+
+class LaneShard {
+ public:
+  LaneShard(const ShardSettings& settings, RouteTable& routes, Publisher& publisher,
+            ShardOutput& output, ShardCounters& counters);
+
+  // ---- from fronts, in order per front ----
+  void on(hop::Attach& attach);
+  void on(hop::Detach& detach);
+  void on(hop::Subscribe& subscribe);
+  void on(hop::Unsubscribe& unsubscribe);
+  void on(hop::PublishTo& publish, LiveSink& live);
+  void on(const hop::QueueAck& ack);
+  void on(hop::Receive& receive);
+  void on(const hop::Release& release);
+  void on(hop::StreamAppend& append);
+  void on(hop::RetainedFound& found);  // For a persistent session: into its queue.
+  void on(const hop::CommandOffer& offer);
+  void on(const hop::CommandAcked& acked);
+  void on(hop::CommandReply& reply);
+  void on(const hop::OriginForget& forget);
+  void on(hop::RetainedPut& put);
+  void on(const hop::RetainedQuery& query);
+
+  // ---- from the API; `request` comes back in ShardOutput::answered ----
+  struct NewCommand {
+    Bytes device, id, name, payload;
+    WallMillis expires_wall = 0;
+    StoreMillis expires_at = 0;
+  };
+  void submit(const NewCommand& command, std::uint64_t request);
+  // False when it is unknown or has ended.
+  bool cancel(BytesView device, BytesView id, std::uint64_t request);
+  void put_consumer(BytesView stream, BytesView consumer, BytesView cursor, std::uint64_t request);
+
+  // ---- from the edge ----
+  // Outcomes in the order of units; a lane applies at commit.
+  void on_committed(const std::vector<storage::CommitOutcome>& outcomes, LiveSink& live);
+  void on_fetched(const Fetched& fetched, LiveSink& live);
+  void on_outbox_published(LaneId lane, std::uint64_t id, bool failed);
+  // Once at the beginning of every turn; expiries are looked at every 50 ms.
+  void on_time(Instant now, StoreMillis store_now, WallMillis wall);
+  Instant next_deadline() const { return next_sweep_; }
+  // Cursors and queues that this turn touched.
+  void end_turn(LiveSink& live);
+  // After the lanes were loaded: takes up what the last run left (wills, outboxes, expiries).
+  void start(LiveSink& live);
+  void enforce_retention(BytesView stream, WallMillis keep_since);
+  // Marks every stream so that the next start reads little; then nothing more is appended.
+  void mark_streams();
+
+  // A client that is connected now, clean or not.
+  struct Presence {
+    ConnectionId connection = 0;
+    std::uint64_t epoch = 0;
+    std::uint16_t keep_alive_s = 0;
+    std::uint16_t window = 0;
+    std::uint8_t protocol = 4;
+    bool clean_start = true;
+    WallMillis connected_at = 0;
+    Bytes address, identity;
+  };
+  const TextMap<Presence>& present() const { return present_; }
+
+  // A row of the node's own, committed when something else is.
+  void put_meta(BytesView key, BytesView value);
+  void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
+  std::size_t retained_count() const { return retained_.size(); }
+
+  LaneState& lane(LaneId id) { return *lanes_[id]; }
+  bool leads(LaneId id) const { return lanes_[id] != nullptr; }
+  template <class Visitor>
+  void each_lane(Visitor&& visit) {
+    for (const auto& lane : lanes_) {
+      if (lane) visit(*lane);
+    }
+  }
+  bool idle() const { return pending_.empty(); }
+  std::size_t pending_bytes() const { return pending_bytes_; }
+  // Who listens to every committed record (tests, later the replicas).
+  std::function<void(const storage::Record&)> on_applied;
+
+ private:
+  struct PendingRecord {
+    storage::Record record;
+    storage::MessageRef message;
+  };
+  struct Reply {
+    std::uint16_t shard = 0;
+    Hop on_success;
+    Hop on_failure;
+  };
+  struct Pending {
+    std::vector<PendingRecord> records;
+    std::vector<Reply> replies;
+    std::uint64_t request = 0;  // Of the API.
+    std::size_t bytes = 0;
+  };
+  // A unit that is being put together; what it reserved is given back if it fails.
+  class Unit {
+   public:
+    explicit Unit(LaneShard& owner) : owner_(&owner) {}
+    cluster::LanePosition add(LaneState& lane, storage::Body body,
+                              storage::MessageRef message = nullptr);
+    void reply(std::uint16_t shard, Hop on_success, Hop on_failure);
+    void request(std::uint64_t number) { pending_.request = number; }
+    storage::Batch& rows() { return unit_.rows; }
+    bool empty() const { return pending_.records.empty() && unit_.rows.empty(); }
+    void submit(bool urgent);
+
+   private:
+    LaneShard* owner_;
+    Pending pending_;
+    storage::CommitUnit unit_;
+  };
+  // What to do when a time in store time has come.
+  enum class DueKind : char { expiry = 'e', will = 'w', command = 'c', outbox = 'o' };
+  static Bytes due_key(DueKind kind, LaneId lane, BytesView name);
+
+  LaneState& led(LaneId id);
+  void apply(Pending& pending, const storage::CommitOutcome& outcome, LiveSink& live);
+  void fail(Pending& pending);
+  void recover();
+  void take_effects(LaneState& lane);
+  void after(LaneState& lane, const storage::Record& record, LiveSink& live);
+  void after_command(LaneState& lane, const CommandRow& row);
+  void restart_client(LaneState& lane, const Bytes& client_id, Client& client);
+  void after_outbox_erased(LaneState& lane, const storage::OutboxErased& body);
+
+  void attach_now(hop::Attach& attach);
+  void detach_now(hop::Detach& detach);
+  void settle_client(const Bytes& client_id);
+  void client_committed(LaneState& lane, const Bytes& client_id);
+  void fire_will(LaneState& lane, BytesView client_id, storage::SessionRow& row, Unit& unit);
+  void end_client(LaneState& lane, BytesView client_id, Client& client, Unit& unit);
+  void due(const Bytes& key);
+  void set_dues(LaneState& lane, BytesView client_id, const storage::SessionRow& row);
+
+  bool over_limit(Session& session, std::size_t size);
+  bool enqueue_one(LaneState& lane, const Delivery& delivery, const storage::MessageView& view,
+                   std::vector<storage::Reference>& references);
+  void deliver_now(Session& session, const Carried& message, const Delivery& delivery);
+  void pump(LaneState& lane, Session& session);
+  bool send_waiting(LaneState& lane, Session& session, std::uint64_t number);
+  void fetch(LaneState& lane, Session& session, std::uint64_t number);
+  void touch(LaneState& lane, Session& session);
+  void commit_cursor(LaneState& lane, Session& session);
+  void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
+  void expire_retained();
+  void publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live);
+
+  bool append_step(LaneState& lane, BytesView device, BytesView id, CommandState state,
+                   BytesView result, Unit& unit);
+  void step(LaneState& lane, BytesView device, BytesView id, CommandState state, bool urgent);
+  const CommandRow* latest(LaneState& lane, BytesView device, BytesView id);
+  void put_command(LaneState& lane, CommandRow row, Unit& unit, storage::MessageRef message);
+  void forget_latest(const CommandRow& row);
+  Session* session_for_commands(LaneState& lane, const CommandRow& row);
+  void queue_command(LaneState& lane, const CommandRow& row);
+  storage::MessageRef command_message(const CommandRow& row);
+  void offer(LaneState& lane, const CommandRow& row, ConnectionId connection);
+
+  void to_front(ConnectionId connection, Hop hop) {
+    output_.hops[shard_of(connection)].push_back(std::move(hop));
+  }
+
+  const ShardSettings& settings_;
+  RouteTable& routes_;
+  Publisher& publisher_;
+  ShardOutput& output_;
+  ShardCounters& counters_;
+
+  std::vector<std::unique_ptr<LaneState>> lanes_;  // By lane; empty where another shard leads.
+  std::deque<Pending> pending_;                    // Submitted, in order, not committed yet.
+  std::uint64_t submitted_ = 0;                    // Ticket of the newest.
+  std::size_t pending_bytes_ = 0;
+  std::vector<std::pair<LaneId, SessionNumber>> touched_;
+  RetainedIndex retained_;
+  std::uint64_t retained_versions_ = 0;
+  TextMap<Presence> present_;
+  // Clients with a record on its way: what else is said about them waits for it, so that every
+  // decision is made on committed state.
+  using ClientHop = std::variant<hop::Attach, hop::Detach>;
+  TextMap<std::deque<ClientHop>> busy_;
+  struct Latest {
+    CommandRow row;
+    std::size_t in_flight = 0;
+  };
+  TextMap<Latest> latest_;  // Commands with a record on its way, as they will be.
+  std::map<storage::Origin, std::vector<LaneId>, OriginLess> once_lanes_;
+  boost::unordered_flat_map<std::uint64_t, std::pair<SessionNumber, std::uint16_t>> completing_;
+  std::vector<std::pair<LaneId, std::uint64_t>> retry_outbox_;
+  struct ReleasedLive {
+    ConnectionId connection = 0;
+    std::uint16_t packet_id = 0;
+    storage::MessageRef message;
+    SessionNumber session = 0;
+    LaneId lane = 0;
+  };
+  std::vector<ReleasedLive> released_;  // QoS 2 publishes nobody stored, now to be published.
+  std::uint64_t epochs_ = 0;
+  Deadlines<Bytes, StoreMillis> dues_;
+  Effects effects_;
+  std::vector<std::pair<std::uint64_t, storage::MessageRef>> recent_;  // Read back lately.
+  bool failing_ = false;  // After a failed commit, until everything behind it failed too.
+  Instant next_sweep_;
+  StoreMillis store_now_ = 0;
+  WallMillis wall_ = 0;
+};
+
+}  // namespace naru::broker

@@ -1,0 +1,145 @@
+// broker/session/lane_state.hpp
+//
+// LaneState is everything durable one lane knows: clients and their sessions, messages the broker
+// owes, commands and streams. apply() is its only writer: the same records in the same order
+// give the same state on every node and after every restart.
+//
+// Sans-IO: no socket, clock, thread, log, matching or configuration.
+// Lives on:   the shard that owns the lane; not thread-safe.
+// Owned by:   LaneShard, by value. Effects name sessions by number, never by pointer.
+// Bounded by: the limits the leader enforces at append.
+#pragma once
+
+#include <memory>
+#include <set>
+
+#include <boost/unordered/unordered_flat_set.hpp>
+
+#include "broker/command/ledger.hpp"
+#include "broker/routing/route_table.hpp"
+#include "broker/session/hop.hpp"
+#include "broker/session/session_queue.hpp"
+#include "broker/stream/stream_lane.hpp"
+#include "cluster/lanes/lane_log.hpp"
+
+namespace naru::broker {
+
+struct Session {
+  SessionNumber number = 0;
+  Bytes client_id;
+  std::vector<storage::FilterRow> filters;
+  SessionQueue queue;
+  boost::unordered_flat_map<std::uint16_t, std::uint64_t> inbound;  // Packet id -> outbox id.
+
+  // The leader's own, not part of the durable state.
+  ConnectionId connection = 0;
+  std::uint64_t epoch = 0;
+  std::uint16_t window = 0;  // What the client and we let be in flight.
+  bool cursor_in_flight = false;
+  bool fetching = false;
+  bool dirty = false;  // Listed for a cursor or for sending at the end of the turn.
+  boost::unordered_flat_map<std::uint16_t, storage::MessageRef> volatile_inbound;
+  boost::unordered_flat_set<std::uint16_t> receiving;        // Inbound ids being committed.
+  boost::unordered_flat_map<std::uint64_t, Bytes> commands;  // Queue number -> command id.
+};
+
+struct Client {
+  storage::SessionRow row;
+  std::unique_ptr<Session> session;  // Set exactly when row.number != 0.
+};
+
+struct Outbox {
+  storage::OutboxRow row;
+  std::uint64_t journal_number = 0;
+  storage::MessageRef message;  // Empty after a start, until it is read.
+  bool releasing = false;       // Leader: its release is on its way to the disk.
+  bool publishing = false;      // Leader: it is on its way to the routes.
+};
+
+struct OriginLess {
+  bool operator()(const storage::Origin& a, const storage::Origin& b) const;
+};
+
+// A step that was taken under an origin: into queues (stream empty) or into a stream.
+struct Seen {
+  storage::Origin origin;
+  Bytes stream;
+  bool operator<(const Seen& other) const;
+};
+
+// What applying a record asks of the shard.
+struct Effects {
+  struct RouteChange {
+    bool add = true;
+    Bytes filter;
+    Route route;
+  };
+  std::vector<RouteChange> routes;
+  std::vector<SessionNumber> sendable;  // Something new waits in their queues.
+  std::vector<SessionNumber> ended;
+  void clear() {
+    routes.clear();
+    sendable.clear();
+    ended.clear();
+  }
+};
+
+class LaneState {
+ public:
+  explicit LaneState(LaneId lane = 0) : lane_(lane) {}
+
+  // Applies a committed record; journal_number is of the entry that holds its message, 0 if
+  // none. A record that was applied before changes nothing. REQUIRES: index order.
+  void apply(const storage::Record& record, std::uint64_t journal_number,
+             const storage::MessageRef& message, Effects& effects);
+
+  LaneId lane() const { return lane_; }
+  cluster::LaneLog& log() { return log_; }
+  const cluster::LaneLog& log() const { return log_; }
+
+  Client* find_client(BytesView client_id);
+  Session* find_session(SessionNumber number);
+  Outbox* find_outbox(std::uint64_t id);
+  bool has_seen(const Seen& step) const { return seen_.contains(step); }
+  const std::set<Seen>& seen() const { return seen_; }
+  StreamLane& stream(BytesView name);
+  const Bytes* consumer(BytesView stream, BytesView consumer) const;
+
+  TextMap<Client>& clients() { return clients_; }
+  const TextMap<Client>& clients() const { return clients_; }
+  boost::unordered_flat_map<std::uint64_t, Outbox>& outboxes() { return outboxes_; }
+  Ledger& ledger() { return ledger_; }
+  const Ledger& ledger() const { return ledger_; }
+  const TextMap<StreamLane>& streams() const { return streams_; }
+  TextMap<StreamLane>& streams() { return streams_; }
+  const TextMap<Bytes>& consumers() const { return consumers_; }
+
+  // Everything a failed commit had reserved is given back.
+  void rewind();
+  // The durable state in a canonical form, equal exactly when the states are.
+  Bytes digest() const;
+
+  // For a start from the store (broker/session/recovery.hpp); not through apply() because rows
+  // are outcomes, not records.
+  void load_client(Bytes client_id, storage::SessionRow row);
+  void load_outbox(std::uint64_t id, storage::OutboxRow row, std::uint64_t journal_number);
+  void load_seen(Seen step) { seen_.insert(std::move(step)); }
+  void load_consumer(BytesView stream, BytesView consumer, BytesView cursor);
+
+ private:
+  struct Applier;
+
+  void end_session(Client& client, Effects& effects);
+
+  LaneId lane_ = 0;
+  cluster::LaneLog log_;
+  TextMap<Client> clients_;
+  boost::unordered_flat_map<SessionNumber, Session*> sessions_;
+  boost::unordered_flat_map<std::uint64_t, Outbox> outboxes_;
+  std::set<Seen> seen_;
+  Ledger ledger_;
+  TextMap<StreamLane> streams_;
+  TextMap<Bytes> consumers_;  // stream, zero, consumer -> cursor
+};
+
+}  // namespace naru::broker

@@ -1,0 +1,106 @@
+#include "broker/session/shard_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/base/check.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+ShardCore::ShardCore(ShardSettings settings, RouteTable& routes, const Gate& gate,
+                     const RuleSet& rules, Rng rng)
+    : settings_(std::move(settings)),
+      publisher_(settings_, routes, rules, output_, counters_),
+      lanes_(settings_, routes, publisher_, output_, counters_),
+      front_(settings_, routes, gate, publisher_, output_, counters_, rng) {
+  output_.hops.resize(settings_.shards);
+}
+
+void ShardCore::begin_turn(Instant now, StoreMillis store_now, WallMillis wall) {
+  front_.on_time(now, store_now, wall);
+  lanes_.on_time(now, store_now, wall);
+}
+
+void ShardCore::on_committed(const std::vector<storage::CommitOutcome>& outcomes) {
+  lanes_.on_committed(outcomes, live_);
+}
+
+void ShardCore::end_turn() {
+  std::vector<Hop>& waiting = output_.hops[settings_.shard];
+  do {
+    while (!waiting.empty()) {
+      local_.clear();
+      std::swap(local_, waiting);
+      for (Hop& hop : local_) {
+        if (encode_hops) {
+          Bytes bytes;
+          encode_variant(hop, bytes);
+          Hop copy;
+          NARU_CHECK(decode_variant(bytes, copy));
+          dispatch(copy);
+        } else {
+          dispatch(hop);
+        }
+      }
+    }
+    lanes_.end_turn(live_);
+  } while (!waiting.empty());
+  const std::size_t pending = lanes_.pending_bytes();
+  if (pending > limits::uncommitted_bytes_per_shard) front_.over_pressure = true;
+  if (pending < limits::uncommitted_bytes_per_shard / 2) front_.over_pressure = false;
+  if (!front_.over_pressure) front_.resume_paused();
+}
+
+Instant ShardCore::next_deadline() const {
+  return std::min(front_.next_deadline(), lanes_.next_deadline());
+}
+
+void ShardCore::Live::on_published(const Waiter& waiter, bool failed) {
+  if (waiter.kind == Waiter::Kind::outbox) {
+    shard_.lanes_.on_outbox_published(static_cast<LaneId>(waiter.place), waiter.owner, failed);
+  } else {
+    shard_.front_.on_published(waiter, failed);
+  }
+}
+
+void ShardCore::dispatch(Hop& hop) {
+  struct To {
+    ShardCore& shard;
+    void operator()(hop::PublishTo& h) const { shard.lanes_.on(h, shard.live_); }
+    void operator()(hop::Committed& h) const { shard.publisher_.on(h, shard.live_); }
+    void operator()(hop::RetainedFound& h) const {
+      if (h.session != 0) {
+        shard.lanes_.on(h);
+      } else {
+        shard.front_.on(h);
+      }
+    }
+    void operator()(hop::Attached& h) const { shard.front_.on(h); }
+    void operator()(hop::Evict& h) const { shard.front_.on(h); }
+    void operator()(hop::Subscribed& h) const { shard.front_.on(h); }
+    void operator()(hop::Unsubscribed& h) const { shard.front_.on(h); }
+    void operator()(hop::QueueDeliver& h) const { shard.front_.on(h); }
+    void operator()(hop::QueueRelease& h) const { shard.front_.on(h); }
+    void operator()(hop::Received& h) const { shard.front_.on(h); }
+    void operator()(hop::Completed& h) const { shard.front_.on(h); }
+    void operator()(hop::CommandDeliver& h) const { shard.front_.on(h); }
+    void operator()(hop::Attach& h) const { shard.lanes_.on(h); }
+    void operator()(hop::Detach& h) const { shard.lanes_.on(h); }
+    void operator()(hop::Subscribe& h) const { shard.lanes_.on(h); }
+    void operator()(hop::Unsubscribe& h) const { shard.lanes_.on(h); }
+    void operator()(hop::QueueAck& h) const { shard.lanes_.on(h); }
+    void operator()(hop::Receive& h) const { shard.lanes_.on(h); }
+    void operator()(hop::Release& h) const { shard.lanes_.on(h); }
+    void operator()(hop::StreamAppend& h) const { shard.lanes_.on(h); }
+    void operator()(hop::RetainedPut& h) const { shard.lanes_.on(h); }
+    void operator()(hop::RetainedQuery& h) const { shard.lanes_.on(h); }
+    void operator()(hop::CommandOffer& h) const { shard.lanes_.on(h); }
+    void operator()(hop::CommandAcked& h) const { shard.lanes_.on(h); }
+    void operator()(hop::CommandReply& h) const { shard.lanes_.on(h); }
+    void operator()(hop::OriginForget& h) const { shard.lanes_.on(h); }
+  };
+  std::visit(To{*this}, hop);
+}
+
+}  // namespace naru::broker

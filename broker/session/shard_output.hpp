@@ -1,0 +1,114 @@
+// broker/session/shard_output.hpp
+//
+// What the cores of one shard ask of the world outside, gathered over one turn of its loop, and
+// what they are told once about it.
+//
+// Sans-IO values. Filled by the shard's cores, emptied by its edge (broker/net/shard.hpp, or the
+// simulator). Lives on the shard. Bounded by what one turn of input can cause.
+//
+// ORDER, once for all: the edge takes `horizon` first, then hands `units` to the committer, then
+// `hops` to the other shards, then sends output. Nothing that depends on a unit is in any of the
+// other lists before that unit's outcome came back.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "broker/session/hop.hpp"
+#include "storage/base/clock.hpp"
+#include "storage/kv/commit_unit.hpp"
+
+namespace naru::broker {
+
+// Constant for the life of a shard.
+struct ShardSettings {
+  std::uint64_t node = 1;          // Of Origin.
+  std::uint32_t incarnation = 1;   // Rises durably at each start; the term of every lane.
+  std::uint16_t shard = 0;
+  std::uint16_t shards = 1;
+  std::uint16_t max_inflight = 20;        // Messages in flight to one client.
+  std::uint16_t receive_maximum = 1024;   // QoS > 0 publishes a client may have open with us.
+  std::uint32_t max_packet_size = 2u << 20;
+  std::uint64_t max_queued_messages = 0;  // A session; 0: only the disk limits.
+  std::uint64_t max_queued_bytes = 0;
+  bool drop_oldest = false;               // At those limits; else the newest.
+  std::uint64_t max_waiting = 1000;       // Messages that wait for a connected clean session.
+  std::uint64_t max_output = 4u << 20;    // Unsent bytes of a connection before QoS 0 is dropped.
+  std::uint32_t session_expiry_max_s = 0xffffffff;
+  std::uint16_t max_keep_alive_s = 65535;
+  bool retain_available = true;
+  Bytes command_prefix = "vehicles";
+  Duration will_grace{10'000'000};        // For clients that were connected when the node stopped.
+  std::uint64_t stream_keys_max = 1'000'000;  // Of one stream in one lane.
+
+  std::uint16_t shard_of_lane(LaneId lane) const {
+    return static_cast<std::uint16_t>(lane % shards);
+  }
+};
+
+// Plain counters; summed over shards when somebody asks (storage/base/metrics.hpp).
+struct ShardCounters {
+  std::uint64_t publishes_in = 0, deliveries_out = 0, bytes_in = 0, bytes_out = 0;
+  std::uint64_t connects = 0, refused_connects = 0, disconnects = 0, takeovers = 0;
+  std::uint64_t dropped_queue_full = 0, dropped_expired = 0, dropped_too_large = 0;
+  std::uint64_t dropped_slow = 0, dropped_lost = 0, denied = 0, wrong_identity = 0;
+  std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
+  std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
+};
+
+// What the listener knows of a connection before its first byte.
+struct Peer {
+  Bytes address;
+  bool anonymous_allowed = false;
+};
+
+// What the store may let go of: the journal keeps an entry until every place it names has passed.
+struct HorizonChange {
+  enum class Kind : std::uint8_t { session_opened, session_passed, session_ended, outbox_opened,
+                                   outbox_closed };
+  Kind kind = Kind::session_opened;
+  LaneId lane = 0;
+  std::uint64_t number = 0;   // Session number or outbox id.
+  std::uint64_t through = 0;  // session_passed: the queue number.
+  storage::Origin origin;     // outbox_opened, outbox_closed: of its message.
+};
+
+// Messages a queue or an outbox needs back in memory.
+struct Fetch {
+  LaneId lane = 0;
+  SessionNumber session = 0;  // 0: the outbox below.
+  std::uint64_t outbox = 0;
+  std::vector<std::uint64_t> numbers;          // Queue numbers, ascending.
+  std::vector<std::uint64_t> journal_numbers;  // Of the same places.
+};
+struct Fetched {
+  Fetch request;
+  std::vector<storage::MessageRef> messages;  // Same places; empty where the journal has none.
+};
+
+struct HandOver {
+  ConnectionId connection = 0;
+  std::uint16_t shard = 0;
+  Peer peer;
+};
+
+// A request of the API that waited for a commit.
+struct Answered {
+  std::uint64_t request = 0;
+  bool failed = false;
+};
+
+struct ShardOutput {
+  std::vector<HorizonChange> horizon;
+  std::vector<storage::CommitUnit> units;
+  std::vector<std::vector<Hop>> hops;     // By shard; our own place is the local queue.
+  std::vector<ConnectionId> dirty;        // Have bytes to send.
+  std::vector<ConnectionId> closing;      // To be closed when their output is sent.
+  std::vector<ConnectionId> resumed;      // Will take input again.
+  std::vector<HandOver> hand_overs;
+  std::vector<Fetch> fetches;
+  std::vector<Answered> answered;
+  bool resume_commits = false;            // The committer may take units of this shard again.
+};
+
+}  // namespace naru::broker
