@@ -1,0 +1,147 @@
+// tools/naru/bench_command.cpp: `naru bench`, how fast the broker is, and whether it keeps order.
+#include <array>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/naru/bench_run.hpp"
+#include "tools/naru/commands.hpp"
+#include "tools/naru/connection_options.hpp"
+#include "tools/naru/time_argument.hpp"
+
+namespace naru::tools {
+namespace {
+
+using Scenario = BenchPlan::Scenario;
+
+struct ScenarioRow {
+  Scenario scenario;
+  const char* name;
+  std::size_t publishers;
+  std::size_t subscribers;
+  const char* help;
+};
+constexpr std::array scenario_rows = {
+    ScenarioRow{Scenario::fan_in, "fan-in", 1000, 1, "Many publishers, one subscriber"},
+    ScenarioRow{Scenario::fan_out, "fan-out", 1, 1000, "One publisher, many subscribers"},
+    ScenarioRow{Scenario::pairs, "pairs", 500, 500, "Each publisher has a subscriber of its own"},
+    ScenarioRow{Scenario::offline, "offline", 10, 100,
+                "Publish to sessions that are away, then let them come back"},
+};
+
+struct BenchOptions {
+  ConnectionOptions connection;
+  BenchPlan plan;
+  int qos = 1;
+  std::string duration;
+  int pid = 0;
+};
+
+Result<BenchPlan> complete_plan(const BenchOptions& options) {
+  BenchPlan plan = options.plan;
+  plan.qos = static_cast<mqtt::Qos>(options.qos);
+  if (!options.duration.empty()) {
+    const auto duration = parse_duration(options.duration);
+    if (!duration) return duration.error();
+    plan.duration = *duration;
+  }
+  if (plan.count == 0 && plan.duration.count() == 0) plan.count = 100'000;
+  if (plan.scenario == Scenario::offline && options.qos == 0) {
+    return Error{Errc::invalid, "offline sessions get nothing with QoS 0: use -q 1 or 2"};
+  }
+  if (plan.scenario == Scenario::pairs && plan.publishers != plan.subscribers) {
+    return Error{Errc::invalid, "pairs need as many publishers as subscribers"};
+  }
+  return plan;
+}
+
+Json plan_numbers(const BenchOptions& options, const char* scenario) {
+  return {{"scenario", scenario},
+          {"publishers", options.plan.publishers},
+          {"subscribers", options.plan.subscribers},
+          {"qos", options.qos},
+          {"payload_bytes", options.plan.payload_size},
+          {"window", options.plan.window}};
+}
+
+Outcome run_bench(const Invocation& invocation, const BenchOptions& options, const char* scenario) {
+  const auto plan = complete_plan(options);
+  if (!plan) return plan.error();
+  auto settings = client_settings(options.connection);
+  if (!settings) return settings.error();
+  if (settings->client_id.empty()) settings->client_id = "bench";
+  const auto server = resolve(options.connection.host, options.connection.port);
+  if (!server) return server.error();
+  ClientLoop loop{*server};
+  BenchRun bench{loop, *plan, *settings, options.pid};
+  const auto result = bench.run();
+  if (!result) return result.error();
+  Json all = plan_numbers(options, scenario);
+  all.update(*result);
+  const Shape shape = output_shape(invocation.json);
+  if (shape == Shape::json) {
+    print_json(all);
+  } else {
+    Table table{{"", ""}};
+    add_leaves(table, all, "");
+    print(table.text(shape));
+  }
+  return bench.flawless() ? ExitCode::done : ExitCode::not_done;
+}
+
+void add_bench_options(CLI::App& bench, BenchOptions& options) {
+  BenchPlan& plan = options.plan;
+  bench.add_option("--publishers", plan.publishers, "How many publish")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  bench.add_option("--subscribers", plan.subscribers, "How many subscribe")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  bench.add_option("-q,--qos", options.qos, "Quality of service")
+      ->check(CLI::Range(0, 2))
+      ->capture_default_str();
+  bench.add_option("-w,--window", plan.window, "Messages under way, of each publisher")
+      ->check(CLI::Range(1, 65'535))
+      ->capture_default_str();
+  bench.add_option("-s,--size", plan.payload_size, "Bytes of each payload")
+      ->check(CLI::Range(std::size_t{Mark::size}, std::size_t{10'000'000}))
+      ->capture_default_str();
+  bench.add_option("-n,--count", plan.count, "Messages in all (by default 100000)");
+  bench.add_option("--duration", options.duration, "Publish for so long instead")
+      ->type_name("DURATION");
+  bench.add_option("--rate", plan.rate, "Messages a second in all (by default as fast as it goes)")
+      ->check(CLI::NonNegativeNumber);
+  bench.add_option("--connect-rate", plan.connect_rate, "Connections a second")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  bench.add_option("--prefix", plan.prefix, "Topics begin with this")->capture_default_str();
+  bench.add_option("--pid", options.pid, "The broker's process, to measure its use of CPU");
+  add_connection_options(bench, options.connection);
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* bench =
+      app.add_subcommand("bench", "Measure the broker, and check loss, duplicates and order");
+  bench->require_subcommand(1);
+  bench->fallthrough();
+  bench->footer("Example: naru bench fan-in --publishers 1000 --pid \"$(pidof narud)\"");
+  for (const ScenarioRow& row : scenario_rows) {
+    CLI::App* scenario = bench->add_subcommand(row.name, row.help);
+    const auto options = std::make_shared<BenchOptions>();
+    options->plan.scenario = row.scenario;
+    options->plan.publishers = row.publishers;
+    options->plan.subscribers = row.subscribers;
+    scenario->footer(std::string{"Example: naru bench "} + row.name +
+                     " --count 100000 --pid \"$(pidof narud)\" --json");
+    add_bench_options(*scenario, *options);
+    scenario->callback([&invocation, options, name = row.name] {
+      invocation.run = [&invocation, options, name] {
+        return run_bench(invocation, *options, name);
+      };
+    });
+  }
+}
+
+}  // namespace naru::tools

@@ -1,0 +1,38 @@
+// tools/naru/connection_options.hpp
+//
+// ConnectionOptions are the arguments that every command speaking MQTT shares.
+//
+// Sans-IO. Lives on the one thread of naru; a value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "storage/base/result.hpp"
+#include "tools/naru/mqtt_client_core.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace naru::tools {
+
+struct ConnectionOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 1883;
+  std::string client_id;
+  std::string user;
+  std::string password;
+  std::string version = "5";
+  std::uint16_t keep_alive_s = 60;
+};
+
+// -h and -p.
+void add_server_options(CLI::App& command, ConnectionOptions& options);
+// The above, and who we are: -i, -u, -P, -V, -k.
+void add_connection_options(CLI::App& command, ConnectionOptions& options);
+
+// invalid when the version is none, or when there is a password without a user.
+Result<ClientSettings> client_settings(const ConnectionOptions& options);
+
+}  // namespace naru::tools

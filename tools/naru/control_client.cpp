@@ -1,0 +1,142 @@
+// tools/naru/control_client.cpp
+#include "tools/naru/control_client.hpp"
+
+#include <cstdlib>
+#include <vector>
+
+#include <curl/curl.h>
+#include <sys/stat.h>
+
+namespace naru::tools {
+namespace {
+
+constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
+constexpr Millis request_time{10'000};  // Beyond the wait of a long poll.
+
+size_t append_answer(char* data, size_t size, size_t count, void* target) {
+  auto& answer = *static_cast<std::string*>(target);
+  if (answer.size() + size * count > answer_bytes_max) return 0;  // Ends the transfer.
+  answer.append(data, size * count);
+  return size * count;
+}
+
+bool is_socket(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode);
+}
+
+Errc errc_of(long status) {
+  if (status == 404) return Errc::not_found;
+  if (status == 409 || status == 403) return Errc::refused;
+  return status < 500 ? Errc::invalid : Errc::io;
+}
+
+Result<Json> read_answer(long status, const std::string& text) {
+  Json answer = text.empty() ? Json() : Json::parse(text, nullptr, false);
+  if (status >= 200 && status < 300) {
+    if (answer.is_discarded()) return Error{Errc::io, "the broker's answer is not JSON"};
+    return answer;
+  }
+  const Json sentence = answer.is_discarded() ? Json() : find_member(answer, "error");
+  if (sentence.is_string()) return Error{errc_of(status), sentence.get<std::string>()};
+  return Error{errc_of(status), "the broker answered with HTTP status " + std::to_string(status)};
+}
+
+}  // namespace
+
+struct ControlClient::Transfer {
+  Transfer() : easy(curl_easy_init()), headers(nullptr) {
+    headers = curl_slist_append(headers, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");  // No pause before a large body.
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  ~Transfer() {
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(easy);
+  }
+
+  CURL* easy;
+  curl_slist* headers;
+};
+
+Result<std::string> find_socket(const std::string& given) {
+  std::vector<std::string> candidates;
+  const char* environment = std::getenv("NARU_SOCKET");
+  if (!given.empty()) {
+    candidates = {given};
+  } else if (environment != nullptr && *environment != '\0') {
+    candidates = {environment};
+  } else {
+    candidates = {"./var/naru.sock", "/run/naru/naru.sock"};
+  }
+  std::string tried;
+  for (const std::string& path : candidates) {
+    if (is_socket(path)) return path;
+    tried += (tried.empty() ? "" : ", ") + path;
+  }
+  return Error{Errc::unavailable,
+               "no broker's control socket found (tried " + tried +
+                   "); start one with `narud --data ./var`, or name its socket with --socket"};
+}
+
+std::string url_encode(std::string_view text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', digits[byte >> 4], digits[byte & 15u]};
+    }
+  }
+  return out;
+}
+
+ControlClient::ControlClient(std::string socket)
+    : socket_(std::move(socket)), transfer_(std::make_unique<Transfer>()) {}
+ControlClient::ControlClient(ControlClient&&) noexcept = default;
+ControlClient& ControlClient::operator=(ControlClient&&) noexcept = default;
+ControlClient::~ControlClient() = default;
+
+Result<ControlClient> ControlClient::open(const std::string& given) {
+  auto socket = find_socket(given);
+  if (!socket) return socket.error();
+  return ControlClient{std::move(*socket)};
+}
+
+Result<Json> ControlClient::call(const Request& request) {
+  CURL* easy = transfer_->easy;
+  std::string answer;
+  const std::string url = "http://naru" + request.path;
+  const auto limit = static_cast<long>((request_time + request.wait).count());
+  curl_easy_reset(easy);  // Keeps the open connection.
+  curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
+  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, limit);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &append_answer);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
+  if (!request.body.empty()) {
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer_->headers);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+  }
+  const CURLcode code = curl_easy_perform(easy);
+  if (code != CURLE_OK) {
+    return Error{Errc::unavailable, "the broker does not answer on " + socket_ + ": " +
+                                        curl_easy_strerror(code) +
+                                        "; start it with `narud --data ./var`"};
+  }
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  return read_answer(status, answer);
+}
+
+}  // namespace naru::tools

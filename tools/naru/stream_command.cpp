@@ -1,0 +1,165 @@
+// tools/naru/stream_command.cpp: `naru stream`, reading what the broker keeps of telemetry.
+#include <algorithm>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "storage/base/clock.hpp"
+#include "tools/naru/commands.hpp"
+#include "tools/naru/control_client.hpp"
+#include "tools/naru/output.hpp"
+#include "tools/naru/time_argument.hpp"
+
+namespace naru::tools {
+namespace {
+
+constexpr std::uint64_t page_records = 1000;
+constexpr Seconds follow_wait{30};
+
+struct TailOptions {
+  std::string name;
+  std::string from;
+  std::string consumer;
+  bool follow = false;
+  std::uint64_t limit = 0;
+};
+
+Outcome run_list(const Invocation& invocation) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const auto answer = broker->get("/v1/streams");
+  if (!answer) return answer.error();
+  const Json streams = find_member(*answer, "streams");
+  const Shape shape = output_shape(invocation.json);
+  if (shape == Shape::json) {
+    print_json(streams);
+    return ExitCode::done;
+  }
+  Table table{{"STREAM", "RECORDS", "BYTES", "KEYS", "RETENTION"}};
+  for (const Json& stream : streams) {
+    const Json retention = find_member(stream, "retention_s");
+    table.add(
+        {member_cell(stream, "name"), member_cell(stream, "records"), member_cell(stream, "bytes"),
+         member_cell(stream, "keys"),
+         retention.is_number() ? format_duration(Seconds{retention.get<std::int64_t>()}) : "-"});
+  }
+  print(table.text(shape));
+  return ExitCode::done;
+}
+
+std::string record_line(const Json& record, Shape shape) {
+  if (shape == Shape::json) {
+    return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+  const Json received = find_member(record, "received_at");
+  const Json text = find_member(record, "payload");
+  const char* gap = shape == Shape::aligned ? "  " : "\t";
+  return (received.is_number() ? format_time(received.get<WallMillis>()) : "-") + gap +
+         member_cell(record, "key") + gap + member_cell(record, "sequence") + gap +
+         member_cell(record, "topic") + gap +
+         (text.is_null() ? "base64:" + member_cell(record, "payload_base64") : cell(text)) + "\n";
+}
+
+// Follows one stream page by page. A consumer's position is committed only after its records were
+// written and flushed: what was not seen comes again, nothing is skipped.
+class Tail {
+ public:
+  Tail(ControlClient& broker, const TailOptions& options, std::string from, Shape shape)
+      : broker_(broker), options_(options), from_(std::move(from)), shape_(shape) {}
+
+  Outcome run() {
+    while (true) {
+      const auto page = next_page();
+      if (!page) return page.error();
+      const Json records = find_member(*page, "records");
+      std::string lines;
+      for (const Json& record : records) lines += record_line(record, shape_);
+      if (!print(lines)) return ExitCode::done;  // The reader went away: it has seen enough.
+      printed_ += records.size();
+      from_ = find_member(*page, "cursor").get<std::string>();
+      if (!records.empty()) {
+        const auto committed = commit();
+        if (!committed) return committed.error();
+      }
+      const bool more = find_member(*page, "more") == Json(true);
+      if (options_.limit > 0 && printed_ >= options_.limit) return ExitCode::done;
+      if (!more && !options_.follow) return ExitCode::done;
+      caught_up_ = !more;
+    }
+  }
+
+ private:
+  Result<Json> next_page() {
+    std::uint64_t limit = page_records;
+    if (options_.limit > 0) limit = std::min(limit, options_.limit - printed_);
+    std::string path =
+        "/v1/streams/" + url_encode(options_.name) + "/records?limit=" + std::to_string(limit);
+    if (!from_.empty()) path += "&from=" + url_encode(from_);
+    if (!options_.consumer.empty()) path += "&consumer=" + url_encode(options_.consumer);
+    const Seconds wait = options_.follow && caught_up_ ? follow_wait : Seconds{0};
+    if (wait.count() > 0) path += "&wait=" + std::to_string(wait.count());
+    auto page = broker_.call({.path = std::move(path), .wait = wait});
+    if (page && !find_member(*page, "cursor").is_string()) {
+      return Error{Errc::io, "the broker's answer has no cursor"};
+    }
+    return page;
+  }
+
+  Outcome commit() {
+    if (options_.consumer.empty()) return ExitCode::done;
+    const auto answer = broker_.call({.method = "PUT",
+                                      .path = "/v1/streams/" + url_encode(options_.name) +
+                                              "/consumers/" + url_encode(options_.consumer),
+                                      .body = Json{{"cursor", from_}}.dump()});
+    if (!answer) return answer.error();
+    return ExitCode::done;
+  }
+
+  ControlClient& broker_;
+  const TailOptions& options_;
+  std::string from_;  // Empty: where the consumer stands.
+  const Shape shape_;
+  std::uint64_t printed_ = 0;
+  bool caught_up_ = false;
+};
+
+Outcome run_tail(const Invocation& invocation, const TailOptions& options) {
+  std::string from = options.from;
+  if (from.empty() && options.consumer.empty()) from = options.follow ? "latest" : "earliest";
+  const auto position = stream_position(from, SystemClock{}.wall());
+  if (!position) return position.error();
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  return Tail{*broker, options, *position, output_shape(invocation.json)}.run();
+}
+
+}  // namespace
+
+void add_stream_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* stream = app.add_subcommand("stream", "Read streams of telemetry");
+  stream->require_subcommand(1);
+  stream->fallthrough();
+  stream->footer("Example: naru stream tail telemetry --from -15m --follow");
+  CLI::App* list = stream->add_subcommand("list", "List the streams");
+  list->footer("Example: naru stream list");
+  list->callback([&invocation] { invocation.run = [&] { return run_list(invocation); }; });
+
+  CLI::App* tail = stream->add_subcommand("tail", "Print a stream's records");
+  const auto options = std::make_shared<TailOptions>();
+  tail->footer("Example: naru stream tail telemetry --from 2026-08-01T12:00:00Z --limit 10");
+  tail->add_option("name", options->name, "The stream")->required();
+  tail->add_option("--from", options->from,
+                   "earliest, latest, a time (2026-08-01T12:00:00Z, or -15m), or a cursor. By "
+                   "default: where the consumer is, else latest with --follow, else earliest")
+      ->type_name("POSITION");
+  tail->add_flag("--follow,-f", options->follow, "Go on when the end is reached");
+  tail->add_option("--consumer", options->consumer,
+                   "Remember the position under this name, once records are written out")
+      ->type_name("NAME");
+  tail->add_option("--limit", options->limit, "End after so many records (0: no limit)");
+  tail->callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return run_tail(invocation, *options); };
+  });
+}
+
+}  // namespace naru::tools
