@@ -1,0 +1,616 @@
+#include "test/support/checkers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_set>
+
+namespace naru::test {
+namespace {
+
+constexpr std::size_t shown_in_full = 5;
+constexpr std::size_t lines_shown = 14;
+
+bool concerns(const Record& record, const Publish* publish) {
+  return publish != nullptr && record.message == publish->id;
+}
+
+// Collects what one checker finds.
+class Findings {
+ public:
+  Findings(const Timeline& run, std::string_view checker) : run_(run), checker_(checker) {}
+
+  // Shows the given lines and all lines about the message, in order.
+  void add(const std::string& what, const Publish* publish, std::set<std::size_t> lines) {
+    if (++count_ > shown_in_full) return;
+    const auto& records = run_.history.records();
+    for (std::size_t i = 0; i < records.size() && lines.size() < lines_shown; ++i)
+      if (concerns(records[i], publish)) lines.insert(i);
+    lines.erase(never);
+    std::string text = what;
+    for (const std::size_t line : lines) text += "\n    " + run_.history.line(line);
+    found_.push_back({std::string(checker_), text});
+  }
+  Violations take() {
+    if (count_ > shown_in_full)
+      found_.push_back({std::string(checker_),
+                        "and " + std::to_string(count_ - shown_in_full) + " more like these"});
+    return std::move(found_);
+  }
+
+ private:
+  const Timeline& run_;
+  std::string_view checker_;
+  Violations found_;
+  std::size_t count_ = 0;
+};
+
+std::string name_of(const Timeline& run, const Publish& publish) {
+  return std::string(publish.id.is_will() ? "the will" : "message") + " of publisher " +
+         std::to_string(publish.id.publisher) + " to '" + run.history.text(publish.topic) + "'";
+}
+std::string name_of(const Session& session) {
+  return "the session of client " + std::to_string(session.client);
+}
+
+const Record& at(const Timeline& run, std::size_t index) { return run.history.records()[index]; }
+
+// A copy sent because of a publish, not one out of the retained store.
+bool is_live(const Record& record) {
+  return !record.has(flag::retain | flag::broken | flag::cleared);
+}
+
+bool wants(const Timeline& run, const Subscription& subscription, const Publish& publish,
+           std::uint32_t client) {
+  return !(subscription.no_local && publish.id.publisher == client) &&
+         run.matches(subscription.filter, publish.topic);
+}
+
+// In how many copies a session may get one publish: one for each overlapping subscription.
+std::size_t copies_allowed(const Timeline& run, const Session& session, const Publish& publish) {
+  std::set<std::uint32_t> filters;
+  for (const Subscription& subscription : session.subscriptions)
+    if (wants(run, subscription, publish, session.client)) filters.insert(subscription.filter);
+  return std::max<std::size_t>(filters.size(), 1);
+}
+
+// The subscription that entitles the session to a publish of that QoS; null if there is none.
+const Subscription* entitling(const Timeline& run, const Session& session, const Publish& publish,
+                              std::size_t sent) {
+  if (session.drained == never || session.end < session.drained || session.limited) return nullptr;
+  for (const Subscription& subscription : session.subscriptions) {
+    const bool held = subscription.granted < sent && subscription.dropped > session.drained;
+    if (held && subscription.qos > 0 && wants(run, subscription, publish, session.client))
+      return &subscription;
+  }
+  return nullptr;
+}
+
+using Ids = std::unordered_set<MessageId, MessageIdHash>;
+
+// What reached the application: a packet id held for another message hides a message.
+Ids live_ids(const Timeline& run, const Session& session) {
+  Ids ids;
+  for (const std::size_t index : session.received)
+    if (is_live(at(run, index)) && !at(run, index).has(flag::again))
+      ids.insert(at(run, index).message);
+  return ids;
+}
+
+bool fault_between(const Timeline& run, std::size_t from, std::size_t to) {
+  const auto first = std::lower_bound(run.faults.begin(), run.faults.end(), from);
+  return first != run.faults.end() && *first < to;
+}
+
+}  // namespace
+
+Violations check_acked_delivery(const Timeline& run) {
+  Findings findings{run, "acked delivery"};
+  for (const Session& session : run.sessions) {
+    if (session.drained == never) continue;
+    const Ids received = live_ids(run, session);
+    for (const Publish& publish : run.publishes) {
+      const bool due = publish.qos > 0 && publish.acked < session.drained &&
+                       !publish.id.is_will() && !publish.has(flag::cleared | flag::may_expire);
+      if (!due || received.count(publish.id) != 0) continue;
+      const Subscription* by = entitling(run, session, publish, publish.sent);
+      if (by == nullptr) continue;
+      findings.add(name_of(run, publish) + " was acknowledged and never reached " +
+                       name_of(session) + ": lost",
+                   &publish, {by->granted, publish.sent, publish.acked, session.drained});
+    }
+  }
+  return findings.take();
+}
+
+Violations check_exactly_once(const Timeline& run) {
+  Findings findings{run, "exactly once"};
+  for (const Session& session : run.sessions) {
+    std::map<MessageId, std::vector<std::size_t>> copies;
+    for (const std::size_t index : session.received) {
+      const Record& record = at(run, index);
+      if (record.qos == 2 && is_live(record) && !record.has(flag::again))
+        copies[record.message].push_back(index);
+    }
+    for (const auto& [id, where] : copies) {
+      const Publish* publish = run.find(id);
+      if (publish == nullptr || where.size() <= copies_allowed(run, session, *publish)) continue;
+      findings.add(name_of(run, *publish) + " with QoS 2 was delivered " +
+                       std::to_string(where.size()) + " times to " + name_of(session),
+                   publish, {where.begin(), where.end()});
+    }
+  }
+  return findings.take();
+}
+
+namespace {
+
+// Empty, or what is wrong with a message that was received.
+std::string invention(const Timeline& run, const Session& session, std::size_t index) {
+  const Record& record = at(run, index);
+  if (record.has(flag::broken)) return "a payload that nobody published";
+  if (record.has(flag::cleared)) {
+    for (const Publish& publish : run.publishes)
+      if (publish.has(flag::cleared) && publish.topic == record.text) return {};
+    return "an empty message on a topic that nobody cleared";
+  }
+  const Publish* publish = run.find(record.message);
+  if (publish == nullptr || publish->sent > index) return "a message before it was published";
+  if (publish->topic != record.text) return "a message on a topic it was not published to";
+  if (record.qos > publish->qos) return "a message with a higher QoS than it was published with";
+  if (!session.complete) return {};
+  for (const Subscription& subscription : session.subscriptions) {
+    const bool open = subscription.gone == never || publish->sent < subscription.gone;
+    if (open && wants(run, subscription, *publish, session.client)) return {};
+  }
+  return "a message it is not subscribed to";
+}
+
+}  // namespace
+
+Violations check_no_invention(const Timeline& run) {
+  Findings findings{run, "no invention"};
+  for (const Session& session : run.sessions) {
+    for (const std::size_t index : session.received) {
+      const std::string wrong = invention(run, session, index);
+      if (!wrong.empty())
+        findings.add(name_of(session) + " got " + wrong, run.find(at(run, index).message), {index});
+    }
+  }
+  return findings.take();
+}
+
+Violations check_order(const Timeline& run) {
+  using Source = std::tuple<std::size_t, std::uint32_t, std::uint8_t>;  // Session, topic, QoS.
+  struct Last {
+    std::size_t index = never;  // Of the newest first delivery.
+    std::size_t copy = never;   // Of the last copy on the current connection.
+  };
+  Findings findings{run, "order"};
+  for (const Session& session : run.sessions) {
+    std::map<Source, Last> last;
+    Ids seen;
+    for (const std::size_t index : session.received) {
+      const Record& record = at(run, index);
+      const Publish* publish = is_live(record) ? run.find(record.message) : nullptr;
+      if (publish == nullptr || publish->id.is_will() || record.has(flag::again)) continue;
+      Last& before = last[{publish->session, publish->topic, publish->qos}];
+      const bool first = seen.insert(publish->id).second;
+      const auto behind = [&](std::size_t other) {
+        return other != never && at(run, other).message.counter > publish->id.counter;
+      };
+      const bool same_connection =
+          before.copy != never && at(run, before.copy).connection == record.connection;
+      const bool once = publish->attempts == 1 && copies_allowed(run, session, *publish) == 1;
+      if (first && behind(before.index))
+        findings.add(name_of(run, *publish) + " reached " + name_of(session) + " after a later one",
+                     publish, {before.index, index});
+      else if (!first && once && same_connection && !record.has(flag::dup) && behind(before.copy))
+        findings.add(name_of(run, *publish) + " came again, out of order, to " + name_of(session),
+                     publish, {before.copy, index});
+      if (first && !behind(before.index)) before.index = index;
+      if (publish->attempts == 1) before.copy = index;
+    }
+  }
+  return findings.take();
+}
+
+namespace {
+
+// The deliveries of each message to a session; a delivery repeated under its own packet id after
+// a reconnect or with DUP is still the same one.
+std::map<MessageId, std::vector<std::size_t>> deliveries(const Timeline& run,
+                                                         const Session& session) {
+  std::map<MessageId, std::vector<std::size_t>> found;
+  for (const std::size_t index : session.received) {
+    const Record& record = at(run, index);
+    if (!is_live(record) || record.qos == 2) continue;
+    std::vector<std::size_t>& earlier = found[record.message];
+    const bool repeated = std::any_of(earlier.begin(), earlier.end(), [&](std::size_t other) {
+      const Record& that = at(run, other);
+      return record.qos == 1 && that.packet_id == record.packet_id &&
+             (record.has(flag::dup) || that.connection != record.connection);
+    });
+    if (!repeated) earlier.push_back(index);
+  }
+  return found;
+}
+
+}  // namespace
+
+Violations check_duplicates(const Timeline& run) {
+  Findings findings{run, "duplicates"};
+  for (const Session& session : run.sessions) {
+    for (const auto& [id, where] : deliveries(run, session)) {
+      const Publish* publish = run.find(id);
+      if (publish == nullptr) continue;
+      const std::size_t allowed = publish->attempts * copies_allowed(run, session, *publish);
+      if (where.size() <= allowed) continue;
+      findings.add(name_of(run, *publish) + " was sent " + std::to_string(publish->attempts) +
+                       " times and delivered " + std::to_string(where.size()) + " times to " +
+                       name_of(session) + ", without a fault or reconnect that explains it",
+                   publish, {where.begin(), where.end()});
+    }
+  }
+  return findings.take();
+}
+
+namespace {
+
+enum class Known : std::uint8_t { absent, present, unsure };
+
+// Follows one client's session_present through the history.
+class SessionModel {
+ public:
+  // Empty, or what is wrong with this record.
+  std::string on_record(const Record& record) {
+    switch (record.event) {
+      case Event::connect_sent:
+        connect_ = record.flags;
+        before_ = record.has(flag::clean_start) ? Known::absent : known_;
+        // Until the CONNACK comes nobody knows whether the broker saw the CONNECT.
+        if (before_ != Known::present || !record.has(flag::persistent)) known_ = Known::unsure;
+        return {};
+      case Event::connack:
+        return on_connack(record);
+      case Event::connection_lost:
+        if (accepted_ && (connect_ & flag::persistent) == 0) known_ = Known::absent;
+        accepted_ = false;
+        return {};
+      case Event::session_ended:
+        known_ = Known::absent;
+        return {};
+      case Event::session_unsure:
+        known_ = Known::unsure;
+        return {};
+      default:
+        return {};
+    }
+  }
+
+ private:
+  std::string on_connack(const Record& record) {
+    if (record.reason != 0) {
+      // Refused: nothing has changed.
+      known_ = (connect_ & flag::clean_start) != 0 ? Known::unsure : before_;
+      return record.has(flag::present) ? "a refused CONNECT with session_present" : "";
+    }
+    accepted_ = true;
+    known_ = Known::present;
+    const bool present = record.has(flag::present);
+    if (present && before_ == Known::absent) return "session_present though there is no session";
+    if (!present && before_ == Known::present) return "no session_present: the session is lost";
+    return {};
+  }
+
+  Known known_ = Known::absent, before_ = Known::absent;
+  std::uint16_t connect_ = 0;
+  bool accepted_ = false;
+};
+
+// The retained replays of a session that no SUBSCRIBE explains.
+void find_replays(const Timeline& run, const Session& session, Findings& findings) {
+  std::map<std::uint32_t, std::size_t> newest_subscribe;  // By connection.
+  const auto& records = run.history.records();
+  for (std::size_t i = session.begin; i < std::min(session.end, records.size()); ++i)
+    if (records[i].client == session.client && records[i].event == Event::subscribe_sent)
+      newest_subscribe[records[i].connection] = i;
+  for (const std::size_t index : session.received) {
+    const Record& record = records[index];
+    const Publish* publish = run.find(record.message);
+    if (!record.has(flag::retain) || !session.complete || publish == nullptr) continue;
+    if (newest_subscribe.count(record.connection) != 0 || newest_subscribe.empty()) continue;
+    // A replay with QoS > 0 may still be on its way from an earlier SUBSCRIBE; but not a message
+    // that is younger than the last SUBACK, and one with QoS 0 is never queued.
+    std::size_t granted = 0;
+    for (const Subscription& each : session.subscriptions)
+      if (each.granted != never) granted = std::max(granted, each.granted);
+    const std::size_t asked = newest_subscribe.rbegin()->second;
+    if (record.qos == 0 || (granted > asked && publish->sent > granted))
+      findings.add(name_of(session) + " got a retained replay at resume", publish, {asked, index});
+  }
+}
+
+}  // namespace
+
+Violations check_session_state(const Timeline& run) {
+  Findings findings{run, "session state"};
+  std::map<std::uint32_t, SessionModel> clients;
+  std::map<std::uint32_t, std::size_t> connects;
+  const auto& records = run.history.records();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const std::string wrong = clients[records[i].client].on_record(records[i]);
+    if (records[i].event == Event::connect_sent) connects[records[i].client] = i;
+    if (!wrong.empty())
+      findings.add("client " + std::to_string(records[i].client) + " got " + wrong, nullptr,
+                   {connects[records[i].client], i});
+  }
+  for (const Session& session : run.sessions) find_replays(run, session, findings);
+  return findings.take();
+}
+
+namespace {
+
+struct WillFate {
+  std::size_t registered = never, due = never, cancelled = never;
+};
+
+// After a crash the broker waits a while for a client to return; who returns may keep or lose
+// the will, so nothing is certain then.
+bool saved_by_return(const Timeline& run, const Publish& will, std::size_t due) {
+  const auto& records = run.history.records();
+  for (std::size_t i = due; i < records.size(); ++i)
+    if (records[i].event == Event::connect_sent && records[i].client == will.id.publisher)
+      return fault_between(run, will.sent, i);
+  return false;
+}
+
+void check_will(const Timeline& run, const Publish& will, const WillFate& fate,
+                const Session& session, Findings& findings) {
+  std::vector<std::size_t> copies;
+  for (const std::size_t index : session.received)
+    if (at(run, index).message == will.id && is_live(at(run, index))) copies.push_back(index);
+  if (!copies.empty() && fate.cancelled != never) {
+    findings.add(name_of(run, will) + " was cancelled and reached " + name_of(session), &will,
+                 {copies.begin(), copies.end()});
+  } else if (copies.empty() && fate.due < session.drained && will.qos > 0) {
+    const Subscription* by = entitling(run, session, will, fate.due);
+    if (by != nullptr && !saved_by_return(run, will, fate.due))
+      findings.add(name_of(run, will) + " was due and never reached " + name_of(session), &will,
+                   {by->granted, fate.due, session.drained});
+  }
+  const auto delivered = deliveries(run, session);
+  const auto found = delivered.find(will.id);
+  if (found != delivered.end() && found->second.size() > copies_allowed(run, session, will))
+    findings.add(name_of(run, will) + " fired more than once for " + name_of(session), &will,
+                 {found->second.begin(), found->second.end()});
+}
+
+}  // namespace
+
+Violations check_wills(const Timeline& run) {
+  Findings findings{run, "wills"};
+  std::map<MessageId, WillFate> fates;
+  const auto& records = run.history.records();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i].event == Event::will_due) fates[records[i].message].due = i;
+    if (records[i].event == Event::will_cancelled) fates[records[i].message].cancelled = i;
+  }
+  for (const Publish& will : run.publishes) {
+    if (!will.id.is_will()) continue;
+    for (const Session& session : run.sessions)
+      check_will(run, will, fates[will.id], session, findings);
+  }
+  return findings.take();
+}
+
+namespace {
+
+// What one topic's stored copy may be once all is quiet.
+class RetainedTopic {
+ public:
+  void add(const Publish& publish) {
+    all_.push_back(&publish);
+    if (publish.acked == never) return;
+    newest_ = std::max(newest_, publish.sent);
+    std::size_t& own = newest_of_[{publish.session, publish.qos}];
+    own = std::max(own, publish.sent);
+    acked_ = true;
+  }
+  // Replaced for certain: something acknowledged was sent after this had taken effect.
+  bool is_replaced(const Timeline& run, const Publish& publish) const {
+    if (acked_ && effect_end(run, publish) < newest_) return true;
+    const auto own = newest_of_.find({publish.session, publish.qos});
+    return own != newest_of_.end() && publish.sent < own->second;
+  }
+  bool may_be_absent(const Timeline& run) const {
+    return !acked_ || std::any_of(all_.begin(), all_.end(), [&](const Publish* publish) {
+      return publish->has(flag::cleared | flag::may_expire) && !is_replaced(run, *publish);
+    });
+  }
+  // The last acknowledged one, to show it.
+  std::size_t newest() const { return acked_ ? newest_ : never; }
+
+ private:
+  static std::size_t effect_end(const Timeline& run, const Publish& publish) {
+    if (publish.acked != never)
+      return at(run, publish.acked).event == Event::pubrec ? never : publish.acked;
+    // Unknown: it may take effect until the broker that may hold it dies. A QoS 2 handshake and
+    // a will live on in the store.
+    if (publish.qos == 2 || publish.id.is_will()) return never;
+    const auto fault = std::lower_bound(run.faults.begin(), run.faults.end(), publish.sent_last);
+    return fault == run.faults.end() ? never : *fault;
+  }
+
+  std::vector<const Publish*> all_;
+  std::map<std::pair<std::size_t, std::uint8_t>, std::size_t> newest_of_;
+  std::size_t newest_ = 0;
+  bool acked_ = false;
+};
+
+using RetainedTopics = std::map<std::uint32_t, RetainedTopic>;
+
+// What one reader holds per topic, as indices of its receipts.
+std::map<std::uint32_t, std::size_t> values_read(const Timeline& run, const Session& session,
+                                                 std::size_t until) {
+  std::map<std::uint32_t, std::size_t> values;
+  for (const std::size_t index : session.received) {
+    const Record& record = at(run, index);
+    if (index < until && record.has(flag::retain) && !record.has(flag::cleared | flag::broken))
+      values[record.text] = index;
+  }
+  return values;
+}
+
+void check_reader(const Timeline& run, const RetainedTopics& topics, const Session& session,
+                  std::size_t done, Findings& findings) {
+  const auto values = values_read(run, session, done);
+  for (const auto& [topic, store] : topics) {
+    const bool asked =
+        std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                    [&, t = topic](const Subscription& s) { return run.matches(s.filter, t); });
+    if (!asked) continue;
+    const std::string where = " on '" + run.history.text(topic) + "' for " + name_of(session);
+    const auto value = values.find(topic);
+    if (value == values.end()) {
+      if (!store.may_be_absent(run))
+        findings.add("no retained message" + where + ", though one was acknowledged", nullptr,
+                     {store.newest(), done});
+      continue;
+    }
+    const Publish* publish = run.find(at(run, value->second).message);
+    if (publish == nullptr || !publish->has(flag::retain))
+      findings.add("a retained message that nobody retained" + where, publish, {value->second});
+    else if (store.is_replaced(run, *publish))
+      findings.add("a stale retained message" + where + ": a later one was acknowledged", publish,
+                   {store.newest(), value->second});
+  }
+}
+
+}  // namespace
+
+Violations check_retained(const Timeline& run) {
+  Findings findings{run, "retained"};
+  RetainedTopics topics;
+  for (const Publish& publish : run.publishes)
+    if (publish.has(flag::retain)) topics[publish.topic].add(publish);
+  const auto& records = run.history.records();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i].event != Event::retained_read) continue;
+    for (const Session& session : run.sessions)
+      if (session.client == records[i].client && session.begin < i && i < session.end)
+        check_reader(run, topics, session, i, findings);
+  }
+  return findings.take();
+}
+
+namespace {
+
+// What one client holds unacknowledged, by packet id.
+struct Window {
+  std::map<std::uint16_t, std::size_t> open;  // Of the session.
+  std::set<std::uint16_t> here;               // Of these, received on this connection.
+  std::uint64_t receive_maximum = 65'535;
+};
+
+void check_window(const Timeline& run, Window& window, std::size_t index, Findings& findings) {
+  const Record& record = at(run, index);
+  const std::string client = "client " + std::to_string(record.client);
+  const auto [place, fresh] = window.open.emplace(record.packet_id, index);
+  if (!fresh) {
+    const Record& holder = at(run, place->second);
+    const bool same = holder.message == record.message && holder.text == record.text;
+    const bool repeated = window.here.count(record.packet_id) != 0 && !record.has(flag::dup);
+    if (!same || repeated)
+      findings.add(client + (same ? " got a message again without DUP before it acknowledged it"
+                                  : " got another message under a packet id still in use"),
+                   nullptr, {place->second, index});
+    place->second = index;
+  }
+  window.here.insert(record.packet_id);
+  if (window.here.size() > window.receive_maximum)
+    findings.add(client + " holds more unacknowledged messages than its Receive Maximum of " +
+                     std::to_string(window.receive_maximum),
+                 nullptr, {index});
+}
+
+}  // namespace
+
+Violations check_bounds(const Timeline& run) {
+  Findings findings{run, "bounds"};
+  std::map<std::uint32_t, Window> windows;
+  const auto& records = run.history.records();
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const Record& record = records[i];
+    Window& window = windows[record.client];
+    if (record.event == Event::connect_sent) {
+      window.here.clear();
+      window.receive_maximum = record.number;
+      if (record.has(flag::clean_start)) window.open.clear();
+    } else if (record.event == Event::session_limited || record.event == Event::session_ended ||
+               (record.event == Event::connack && !record.has(flag::present))) {
+      window.open.clear();
+    } else if (record.event == Event::received && record.packet_id != 0) {
+      check_window(run, window, i, findings);
+    } else if (record.event == Event::ack_sent) {
+      window.open.erase(record.packet_id);
+      window.here.erase(record.packet_id);
+    }
+  }
+  return findings.take();
+}
+
+Violations check_protocol(const Timeline& run) {
+  Findings findings{run, "protocol"};
+  const auto& records = run.history.records();
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (records[i].event == Event::protocol_error)
+      findings.add(run.history.text(records[i].text), nullptr, {i});
+  return findings.take();
+}
+
+std::span<const Checker> all_checkers() {
+  static constexpr std::array rows = {
+      Checker{"acked delivery", check_acked_delivery},
+      Checker{"exactly once", check_exactly_once},
+      Checker{"no invention", check_no_invention},
+      Checker{"order", check_order},
+      Checker{"duplicates", check_duplicates},
+      Checker{"session state", check_session_state},
+      Checker{"wills", check_wills},
+      Checker{"retained", check_retained},
+      Checker{"bounds", check_bounds},
+      Checker{"protocol", check_protocol},
+  };
+  return rows;
+}
+
+Violations check_all(const History& history) {
+  const Timeline run{history};
+  Violations all;
+  for (const Checker& checker : all_checkers())
+    for (Violation& violation : checker.check(run)) all.push_back(std::move(violation));
+  return all;
+}
+
+Summary summarize(const Timeline& run) {
+  Summary summary;
+  for (const Publish& publish : run.publishes) {
+    if (publish.id.is_will()) continue;
+    ++summary.sent;
+    ++(publish.acked == never ? summary.unknown : summary.acked);
+  }
+  for (const Session& session : run.sessions) {
+    Ids seen;
+    for (const std::size_t index : session.received) {
+      if (!is_live(at(run, index))) continue;
+      const bool first = seen.insert(at(run, index).message).second;
+      ++(first ? summary.received : summary.duplicates);
+    }
+  }
+  return summary;
+}
+
+}  // namespace naru::test

@@ -1,0 +1,83 @@
+"""narud itself: its options, its configuration, and the ends it may come to."""
+import socket
+import subprocess
+
+import pytest
+
+from raw_mqtt import V5, Client
+from narud_server import narud_binary
+
+
+def narud(*arguments, code=0):
+    done = subprocess.run([narud_binary(), *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == code, done
+    return done.stdout
+
+
+def test_help_and_version():
+    assert "--port-file" in narud("--help")
+    assert "narud" in narud("--version")
+
+
+def config(tmp_path, text):
+    file = tmp_path / "narud.conf"
+    file.write_text(text)
+    return file
+
+
+def test_check_accepts_a_good_configuration(tmp_path):
+    narud("--check", "-c", config(tmp_path, "listener 1883 127.0.0.1\nallow_anonymous true\n"))
+
+
+def test_check_names_all_errors_with_their_lines(tmp_path):
+    text = "listener 1883 127.0.0.1\nnonsense 1\nmax_inflight_messages many\nrule r\nto nowhere\n"
+    said = narud("--check", "-c", config(tmp_path, text), code=2)
+    for expected in "2", "nonsense", "3", "max_inflight_messages", "nowhere":
+        assert expected in said
+
+
+@pytest.mark.parametrize("line", ["plugin /x.so", "psk_file /x", "acl_file /x", "cafile /x"])
+def test_a_protective_option_we_lack_refuses_the_start(tmp_path, line):
+    said = narud("-c", config(tmp_path, f"{line}\nlistener auto 127.0.0.1\n"), "--data",
+                 tmp_path, code=2)
+    assert line.split()[0] in said
+
+
+def test_a_data_directory_has_one_narud(own_broker):
+    done = subprocess.run([narud_binary(), "--data", str(own_broker.data), "--listen", "auto"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    assert done.returncode not in (0, -11, -6), done
+    Client(own_broker.port, V5).connect("")
+
+
+def test_a_port_in_use_is_said_and_not_shared(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run([narud_binary(), "--data", str(tmp_path), "--listen", str(port)],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    assert done.returncode not in (0, -11, -6), done
+    assert str(port) in done.stdout
+
+
+def test_two_naruds_do_not_share_a_port(own_broker, tmp_path):
+    done = subprocess.run([narud_binary(), "--data", str(tmp_path), "--listen",
+                           str(own_broker.port)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60, check=False)
+    assert done.returncode not in (0, -11, -6), done
+
+
+def test_a_configuration_of_mosquitto_works(start_broker, join, version):
+    broker = start_broker("# as Debian ships it\npersistence true\nlog_dest stderr\n"
+                          "allow_anonymous true\nautosave_interval 60\nlistener auto 127.0.0.1\n",
+                          sections="")
+    client = join(broker, version)
+    client.subscribe("a", 1)
+    client.publish("a", b"x", 1)
+    assert client.take().payload == b"x"
