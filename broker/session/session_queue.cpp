@@ -37,6 +37,7 @@ std::uint64_t SessionQueue::skip_to(std::uint64_t number) {
     ++done_ahead_;
   }
   reserved_ = std::max(reserved_, last_);
+  if (missing != 0) moved_through_ = std::max(moved_through_, last_);
   trim();
   return missing;
 }
@@ -60,6 +61,7 @@ void SessionQueue::apply(const storage::CursorRow& cursor) {
     if (entry.state == State::releasing) releasing_.push_back(number);
     if (entry.state != State::done) entry.state = State::released;
     entry.message.reset();
+    moved_through_ = std::max(moved_through_, number);
   }
   dirty_ = was_dirty;  // What came from the disk need not go there.
 }
@@ -113,6 +115,7 @@ void SessionQueue::on_sent(std::uint64_t number) {
   next_ = number + 1;
   sent_through_ = std::max(sent_through_, number);
 }
+  moved_through_ = std::max(moved_through_, number);
 
 std::uint64_t SessionQueue::find(std::uint16_t packet_id) const {
   if (packet_id == 0 || packet_id > queue_packet_ids) return 0;
@@ -184,6 +187,7 @@ void SessionQueue::trim() {
     ++head_;
     ++acked_through_;
     --done_ahead_;
+  moved_through_ = std::max(moved_through_, number);
   }
   if (next_ <= acked_through_) next_ = acked_through_ + 1;
   if (head_ == entries_.size()) {
@@ -200,7 +204,9 @@ storage::CursorRow SessionQueue::take_cursor() {
   storage::CursorRow cursor;
   cursor.acked_through = acked_through_;
   cursor.sent_through = sent_through_;
-  for (std::uint64_t number = acked_through_ + 1; number < next_ && number <= last_; ++number) {
+  // Not only up to next_: after a reconnect that is back at the oldest, and what was said of those
+  // behind it still holds.
+  for (std::uint64_t number = acked_through_ + 1; number <= moved_through_; ++number) {
     const State state = at(number).state;
     if (state == State::done) cursor.done.push_back(number);
     if (state == State::releasing || state == State::released) cursor.released.push_back(number);

@@ -117,6 +117,7 @@ class SessionQueue {
   bool dirty_ = false;
   bool urgent_ = false;
   std::vector<std::uint64_t> releasing_;
+  std::uint64_t moved_through_ = 0;  // All that is done, sent or released is at or below it.
 };
 
 }  // namespace naru::broker
