@@ -66,8 +66,7 @@ class Shard {
   void start();
   // Closes the acceptors, says goodbye to clients, keeps committing; on any thread.
   void begin_stop();
-  // True once nothing waits for the disk any more (on the shard's thread).
-  bool is_quiet() { return core_.lanes().idle(); }
+  bool is_quiet();  // Goodbyes have arrived, nothing waits for the disk. On the shard's thread.
   void join();  // Ends the loop.
 
   // On any thread.
@@ -90,9 +89,9 @@ class Shard {
     Descriptor descriptor;
     ConnectionId id = 0;
     Bytes unread;
-    bool reading = false;  // A wait for input is under way.
-    bool writing = false;  // A wait for room is under way.
+    bool reading = false, writing = false;  // A wait for input, for room is under way.
     bool closing = false;
+    bool parting = false;  // See part().
     Instant closing_since;
   };
   using SocketRef = std::shared_ptr<Socket>;
@@ -111,7 +110,11 @@ class Shard {
   bool wants_input(const Socket& socket);
   void send(const SocketRef& socket);
   void wait_writable(const SocketRef& socket);
+  void part(const SocketRef& socket);  // All is said: no more output, input is thrown away.
+  void discard(const SocketRef& socket);
+  void forget(const SocketRef& socket);
   void drop(const SocketRef& socket);
+  void end_lingering();
 
   void open_turn();
   void flush();
@@ -133,10 +136,10 @@ class Shard {
   boost::asio::steady_timer timer_;
   Instant timer_at_ = Instant::never();
   bool turn_open_ = false;
-  bool stopping_ = false;
+  bool stopping_ = false, goodbye_said_ = false;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   boost::unordered_flat_map<ConnectionId, SocketRef> sockets_;
-  std::vector<SocketRef> lingering_;  // Closing, with bytes still to be sent.
+  std::vector<SocketRef> lingering_;  // Closing, with bytes still to be sent or thrown away.
   std::uint64_t connections_ = 0;     // Counter behind ids.
   std::uint64_t requests_ = 0;
   boost::unordered_flat_map<std::uint64_t, std::function<void(bool)>> expected_;

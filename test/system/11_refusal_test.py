@@ -327,13 +327,22 @@ def test_broken_connect_properties_are_refused(broker, dial, properties):
 def test_noise_is_closed(broker, dial, bystander, version, noise):
     client = dial(broker, version)
     client.socket.sendall(noise)
-    client.socket.settimeout(15)
+    client.socket.settimeout(3)
     data = b"x"
     while data:
         try:
             data = client.socket.recv(4096)
         except ConnectionError:
             break
+
+
+def test_the_last_words_reach_a_client_that_is_still_sending(broker, join, version):
+    """A close with input unread would reset the connection, and sending would fail."""
+    client = join(broker, version)
+    client.socket.sendall(b"\x00\x00" + bytes(8_000_000))
+    if version == V5:
+        assert client.expect(Kind.DISCONNECT).code == MALFORMED
+    assert client.socket.recv(1) == b""
 
 
 def test_a_hundred_broken_connections_leave_nothing_behind(broker, join, version):

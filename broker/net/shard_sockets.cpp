@@ -1,0 +1,249 @@
+// Shard's part that works with sockets: accepting, reading, sending and the end of a connection.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "broker/net/shard.hpp"
+
+namespace naru::broker {
+
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::size_t accepts_a_turn = 64;
+constexpr Duration linger{5'000'000};         // For the last bytes to a client that does not read.
+constexpr Duration parting_limit{2'000'000};  // For a client to hear that we have closed.
+constexpr Duration parting_limit_at_stop{300'000};
+constexpr std::size_t keep_capacity = 2'048;  // Of an empty output; more is given back.
+
+Bytes address_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "unknown";
+  char text[INET6_ADDRSTRLEN] = {};
+  std::uint16_t port = 0;
+  if (storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+    ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+    port = ntohs(v4.sin_port);
+  } else if (storage.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+    port = ntohs(v6.sin6_port);
+  }
+  return Bytes{text} + ':' + std::to_string(port);
+}
+
+}  // namespace
+
+void Shard::listen(int fd, bool anonymous_allowed) {
+  auto acceptor = std::make_unique<Acceptor>(context_, fd);
+  acceptor->anonymous_allowed = anonymous_allowed;
+  accept(*acceptors_.emplace_back(std::move(acceptor)));
+}
+
+void Shard::accept(Acceptor& acceptor) {
+  acceptor.descriptor.async_wait(Descriptor::wait_read, [this, &acceptor](const error_code& error) {
+    if (error || stopping_) return;
+    accept_ready(acceptor);
+    accept(acceptor);
+  });
+}
+
+void Shard::accept_ready(Acceptor& acceptor) {
+  for (std::size_t i = 0; i < accepts_a_turn; ++i) {
+    const int fd = ::accept4(acceptor.descriptor.native_handle(), nullptr, nullptr,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return;
+    if (!host_.admit_connection()) {
+      ::close(fd);
+      continue;
+    }
+    adopt(fd, Peer{address_of(fd), acceptor.anonymous_allowed}, {});
+  }
+}
+
+void Shard::adopt(int fd, Peer peer, Bytes unread) {
+  open_turn();
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  auto socket = std::make_shared<Socket>(context_, fd);
+  socket->id = std::uint64_t{core_.settings().shard} << 48 | ++connections_;
+  sockets_.emplace(socket->id, socket);
+  core_.front().opened(socket->id, std::move(peer));
+  if (!unread.empty()) feed(socket, unread);
+  if (wants_input(*socket)) wait_readable(socket);
+}
+
+void Shard::wait_readable(const SocketRef& socket) {
+  if (socket->reading || (socket->closing && !socket->parting)) return;
+  socket->reading = true;
+  socket->descriptor.async_wait(Descriptor::wait_read, [this, socket](const error_code& error) {
+    socket->reading = false;
+    if (error) return;
+    if (socket->parting) return discard(socket);
+    if (!socket->closing) read(socket);
+  });
+}
+
+void Shard::read(const SocketRef& socket) {
+  open_turn();
+  const ssize_t n = ::recv(socket->descriptor.native_handle(), buffer_.data(), buffer_.size(), 0);
+  if (n > 0) {
+    feed(socket, BytesView{buffer_.data(), static_cast<std::size_t>(n)});
+  } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+    return drop(socket);
+  }
+  if (wants_input(*socket)) wait_readable(socket);
+}
+
+// Gives the core what came, behind what it has left; keeps what it leaves.
+void Shard::feed(const SocketRef& socket, BytesView fresh) {
+  BytesView bytes = fresh;
+  if (!socket->unread.empty()) {
+    socket->unread.append(fresh);
+    bytes = socket->unread;
+  }
+  const std::size_t taken = core_.front().receive(socket->id, bytes);
+  if (bytes.data() == socket->unread.data()) {
+    socket->unread.erase(0, taken);
+    if (socket->unread.empty()) Bytes{}.swap(socket->unread);
+  } else {
+    socket->unread.assign(bytes.substr(taken));
+  }
+}
+
+bool Shard::wants_input(const Socket& socket) {
+  if (socket.closing) return false;
+  const Connection* const connection = std::as_const(core_.front()).find(socket.id);
+  return connection != nullptr && !connection->paused &&
+         connection->state != Connection::State::attaching &&
+         connection->state != Connection::State::closing;
+}
+
+void Shard::send_all() {
+  for (const ConnectionId id : std::exchange(core_.output().dirty, {})) {
+    const auto found = sockets_.find(id);
+    if (found != sockets_.end()) send(found->second);
+  }
+}
+
+void Shard::send(const SocketRef& socket) {
+  core_.front().sending(socket->id);
+  if (socket->writing) return;
+  Bytes* const output = core_.front().output(socket->id);
+  if (output == nullptr || output->empty()) return;
+  const ssize_t n = ::send(socket->descriptor.native_handle(), output->data(), output->size(),
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return drop(socket);
+  if (n == static_cast<ssize_t>(output->size())) {
+    if (output->capacity() > keep_capacity) {
+      Bytes{}.swap(*output);
+    } else {
+      output->clear();
+    }
+    return core_.front().drained(socket->id);
+  }
+  if (n > 0) output->erase(0, static_cast<std::size_t>(n));
+  wait_writable(socket);
+}
+
+void Shard::wait_writable(const SocketRef& socket) {
+  socket->writing = true;
+  socket->descriptor.async_wait(Descriptor::wait_write, [this, socket](const error_code& error) {
+    socket->writing = false;
+    if (error) return;
+    open_turn();
+    send(socket);
+    const Bytes* const output = core_.front().output(socket->id);
+    if (socket->closing && output != nullptr && output->empty()) part(socket);
+  });
+}
+
+void Shard::close_all() {
+  for (const ConnectionId id : std::exchange(core_.output().closing, {})) {
+    const auto found = sockets_.find(id);
+    if (found == sockets_.end()) continue;
+    const SocketRef socket = found->second;
+    socket->closing = true;
+    socket->closing_since = host_.now();
+    lingering_.push_back(socket);
+    const Bytes* const output = core_.front().output(id);
+    if (output == nullptr || output->empty()) part(socket);
+  }
+}
+
+// Everything is said. Closing now would answer a client that is still sending with a reset, which
+// may overtake our last words: so it hears the end first, and what it sends goes nowhere.
+void Shard::part(const SocketRef& socket) {
+  if (!socket->descriptor.is_open() || socket->parting) return;
+  open_turn();
+  socket->parting = true;
+  socket->closing_since = host_.now();
+  ::shutdown(socket->descriptor.native_handle(), SHUT_WR);
+  forget(socket);
+  discard(socket);
+}
+
+void Shard::discard(const SocketRef& socket) {
+  const ssize_t n = ::recv(socket->descriptor.native_handle(), buffer_.data(), buffer_.size(), 0);
+  if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+    return drop(socket);
+  }
+  wait_readable(socket);
+}
+
+// The core has nothing more to do with it.
+void Shard::forget(const SocketRef& socket) {
+  socket->closing = true;
+  if (sockets_.erase(socket->id) != 0) core_.front().closed(socket->id);
+}
+
+void Shard::drop(const SocketRef& socket) {
+  if (!socket->descriptor.is_open()) return;
+  open_turn();
+  forget(socket);
+  error_code ignored;
+  socket->descriptor.close(ignored);
+  host_.connection_gone();
+}
+
+void Shard::resume_all() {
+  for (const ConnectionId id : std::exchange(core_.output().resumed, {})) {
+    const auto found = sockets_.find(id);
+    if (found == sockets_.end()) continue;
+    const SocketRef socket = found->second;
+    if (!socket->unread.empty()) feed(socket, {});
+    if (wants_input(*socket)) wait_readable(socket);
+  }
+}
+
+void Shard::hand_over_all() {
+  for (const HandOver& each : std::exchange(core_.output().hand_overs, {})) {
+    const auto found = sockets_.find(each.connection);
+    if (found == sockets_.end()) continue;
+    const SocketRef socket = found->second;
+    sockets_.erase(found);
+    socket->closing = true;
+    host_.hand_over(each.shard,
+                    Handed{socket->descriptor.release(), std::move(socket->unread), each.peer});
+  }
+}
+
+void Shard::end_lingering() {
+  const Duration patience = stopping_ ? parting_limit_at_stop : parting_limit;
+  std::erase_if(lingering_, [&](const SocketRef& socket) {
+    const Duration limit = socket->parting ? patience : linger;
+    if (host_.now() - socket->closing_since < limit) return !socket->descriptor.is_open();
+    drop(socket);
+    return true;
+  });
+}
+
+}  // namespace naru::broker
