@@ -183,8 +183,18 @@ count_driving() {
   naru clients --limit 100000 | awk -F '\t' '$1 ~ /^car-/ && $2 == "yes" {n++} END {print n + 0}'
 }
 
+# A fleet of an earlier run that knows this port comes back to a restarted broker by itself.
+is_waiting_fleet() {
+  alive "$1" && tr '\0' ' ' < "/proc/$1/cmdline" | grep -q "naru fleet --port $port "
+}
+
 start_fleet() {
-  local source=() recordings=$root/../shared/data
+  local source=() recordings=$root/../shared/data before
+  before=$(cat "$data/fleet.pid" 2> /dev/null || true)
+  if is_waiting_fleet "$before" && ! is_driving; then
+    say "the fleet of before is still there: waiting for its return"
+    wait_for 45 is_driving || stop_one "$before"
+  fi
   if is_driving; then
     say "vehicles are already on the road: they are used"
     return

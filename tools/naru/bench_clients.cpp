@@ -87,12 +87,15 @@ void BenchPublisher::on_settled(const ClientEvent& event) {
   board.last_event = context_.loop.now();
   board.acknowledgement.add(context_.loop.now() -
                             Instant{Duration{static_cast<std::int64_t>(event.tag)}});
-  --under_way_;
-  if (context_.plan.rate == 0) publish(1);
+  if (!context_.plan.paced_by_delivery) make_room();
 }
 
 void BenchPublisher::on_delivered() {
-  if (under_way_ > 0) --under_way_;
+  if (under_way_ > 0) make_room();
+}
+
+void BenchPublisher::make_room() {
+  --under_way_;
   if (context_.plan.rate == 0) publish(1);
 }
 

@@ -24,6 +24,9 @@ struct BenchPlan {
   std::uint64_t count = 0;  // Messages of all publishers; 0: until the duration is over.
   Duration duration{0};
   double rate = 0;  // Messages a second of all publishers; 0: as fast as the window lets.
+  // What makes room in a window: the acknowledgement, or the delivery to a subscriber. QoS 0 has
+  // only the latter.
+  bool paced_by_delivery = false;
   double connect_rate = 2000;
   std::string prefix = "bench";
 };
@@ -78,12 +81,13 @@ class BenchPublisher final : public BenchClient {
   BenchPublisher(BenchContext context, ClientSettings settings, std::uint32_t number);
   // Publishes as the window allows, at most `most`, as long as the board's budget lasts.
   void publish(std::uint64_t most);
-  // QoS 0 has no acknowledgement: what was delivered makes room.
+  // Makes room, when the plan is paced by delivery.
   void on_delivered();
   std::uint64_t published() const { return published_; }
 
  private:
   void on_settled(const ClientEvent& event) override;
+  void make_room();
 
   const std::uint32_t number_;
   const std::string topic_;
@@ -95,7 +99,7 @@ class BenchPublisher final : public BenchClient {
 class BenchSubscriber final : public BenchClient {
  public:
   BenchSubscriber(BenchContext context, ClientSettings settings, std::string filter);
-  // Whose window a delivery opens, with QoS 0; null: nobody's.
+  // In whose windows a delivery makes room.
   void credit(std::vector<BenchPublisher*> publishers) { credited_ = std::move(publishers); }
   const DeliveryChecker& checker() const { return checker_; }
 

@@ -40,6 +40,7 @@ struct BenchOptions {
 Result<BenchPlan> complete_plan(const BenchOptions& options) {
   BenchPlan plan = options.plan;
   plan.qos = static_cast<mqtt::Qos>(options.qos);
+  if (options.qos == 0) plan.paced_by_delivery = true;
   if (!options.duration.empty()) {
     const auto duration = parse_duration(options.duration);
     if (!duration) return duration.error();
@@ -48,6 +49,9 @@ Result<BenchPlan> complete_plan(const BenchOptions& options) {
   if (plan.count == 0 && plan.duration.count() == 0) plan.count = 100'000;
   if (plan.scenario == Scenario::offline && options.qos == 0) {
     return Error{Errc::invalid, "offline sessions get nothing with QoS 0: use -q 1 or 2"};
+  }
+  if (plan.scenario == Scenario::offline && plan.paced_by_delivery) {
+    return Error{Errc::invalid, "offline sessions cannot pace: leave --pace-by-delivery out"};
   }
   if (plan.scenario == Scenario::pairs && plan.publishers != plan.subscribers) {
     return Error{Errc::invalid, "pairs need as many publishers as subscribers"};
@@ -111,6 +115,8 @@ void add_bench_options(CLI::App& bench, BenchOptions& options) {
       ->type_name("DURATION");
   bench.add_option("--rate", plan.rate, "Messages a second in all (by default as fast as it goes)")
       ->check(CLI::NonNegativeNumber);
+  bench.add_flag("--pace-by-delivery", plan.paced_by_delivery,
+                 "A window has room again when a subscriber got the message, not the broker");
   bench.add_option("--connect-rate", plan.connect_rate, "Connections a second")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
