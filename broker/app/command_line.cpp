@@ -50,7 +50,7 @@ std::string listener_lines(const std::string& text) {
   const std::string address = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
   const bool loopback = address == "127.0.0.1" || address == "::1" || address == "localhost";
   return "listener " + port + ' ' + address + '\n' +
-         (loopback && colon == std::string::npos ? "allow_anonymous true\n" : "");
+         (loopback ? "allow_anonymous true\n" : "");
 }
 
 bool print_problems(const ConfigOutcome& outcome) {

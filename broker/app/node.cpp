@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <random>
 
 #include <boost/asio/associated_executor.hpp>
@@ -26,7 +28,15 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Seconds house_keeping_every{1};
+constexpr std::uint64_t journal_trim_rounds = 30;
 constexpr Seconds stop_limit{10};  // For commits that are under way when the node stops.
+
+// A lane's share of a stream's keys, and some more, since keys do not spread evenly.
+std::size_t keys_per_lane(std::uint64_t keys_max) {
+  const double share = static_cast<double>(keys_max) / cluster::lane_count;
+  const auto most = static_cast<std::uint64_t>(share + 4 * std::sqrt(share) + 2);
+  return static_cast<std::size_t>(std::min(keys_max, most));
+}
 
 [[noreturn]] void end_process(Errc why) {
   // What the disk may have lost cannot be known; a new start reads what is really there.
@@ -55,7 +65,8 @@ class Node::PasswordGate final : public Gate {
   bool any_;  // No password file, and anonymous clients allowed: a name proves nothing anyhow.
 };
 
-Node::Node(Config config) : config_(std::move(config)) {}
+Node::Node(Config config, NodeVariation variation)
+    : config_(std::move(config)), variation_(std::move(variation)), disk_(config_) {}
 
 Node::~Node() { stop(); }
 
@@ -98,6 +109,7 @@ ShardSettings Node::settings_of(std::uint16_t shard) const {
   ShardSettings settings;
   settings.node = store_.node.node;
   settings.incarnation = store_.node.incarnation;
+  settings.planted = variation_.planted;
   settings.shard = shard;
   settings.shards = static_cast<std::uint16_t>(config_.shards);
   settings.max_inflight =
@@ -113,13 +125,16 @@ ShardSettings Node::settings_of(std::uint16_t shard) const {
   settings.max_keep_alive_s = config_.max_keepalive;
   settings.retain_available = config_.retain_available;
   settings.command_prefix = config_.command_prefix;
+  for (const StreamConfig& stream : config_.streams) {
+    settings.stream_keys[stream.name] = keys_per_lane(stream.keys_max);
+  }
   return settings;
 }
 
 Result<void> Node::start() {
   started_ = clock_.now();
   if (config_.shards == 0) config_.shards = std::max(1u, std::thread::hardware_concurrency());
-  const auto opened = open_store(config_, clock_, store_);
+  const auto opened = open_store(config_, clock_, store_, variation_.file_system);
   if (!opened) return opened;
   for (const auto step : {&Node::load_rules, &Node::load_gate}) {
     const auto done = (this->*step)();
@@ -140,6 +155,7 @@ Result<void> Node::start() {
     shard->core().start();
     shard->start();
   }
+  watch_disk();
   const auto doors = open_doors();
   if (!doors) return doors;
   housekeeper_ = std::thread([this] { keep_house(); });
@@ -274,28 +290,72 @@ void Node::stop() {
 // ---- once a second -----------------------------------------------------------------------------
 
 void Node::keep_house() {
-  std::uint64_t units_before = 0;
+  std::uint64_t round = 0;
   std::unique_lock lock{stop_mutex_};
   while (!stop_signal_.wait_for(lock, house_keeping_every, [&] { return stopping_; })) {
-    const std::uint64_t units = committer_->stats().units;
-    // Store time is kept while there is something to keep it with; an idle node writes nothing.
-    if (units != units_before) {
-      const Bytes row = storage::encode_row(storage::TimeRow{store_now(), wall()});
-      shards_[0]->post([row](ShardCore& core) { core.lanes().put_meta(storage::time_key, row); });
-      units_before = units + 1;
-    }
-    for (const StreamConfig& stream : config_.streams) {
-      if (stream.retention.count() <= 0) continue;
-      const auto keep = static_cast<WallMillis>(stream.retention.count());
-      const WallMillis now_wall = wall();
-      if (now_wall <= keep) continue;
-      for (const auto& shard : shards_) {
-        shard->post([name = stream.name, since = now_wall - keep](ShardCore& core) {
-          core.lanes().enforce_retention(name, since);
-        });
-      }
+    keep_store_time();
+    keep_streams();
+    watch_disk();
+    if (++round % journal_trim_rounds == 0) trim_journal();
+  }
+}
+
+void Node::watch_disk() {
+  if (!disk_.look()) return;
+  for (const auto& shard : shards_) {
+    shard->post([room = disk_.room()](ShardCore& core) { core.lanes().set_room(room); });
+  }
+}
+
+// Store time is kept while there is something to keep it with; an idle node writes nothing.
+void Node::keep_store_time() {
+  const std::uint64_t units = committer_->stats().units;
+  if (units == units_seen_) return;
+  const Bytes row = storage::encode_row(storage::TimeRow{store_now(), wall()});
+  shards_[0]->post([row](ShardCore& core) { core.lanes().put_meta(storage::time_key, row); });
+  units_seen_ = units + 1;
+}
+
+void Node::keep_streams() {
+  for (const StreamConfig& stream : config_.streams) {
+    const auto keep = static_cast<WallMillis>(stream.retention.count());
+    if (keep == 0 || wall() <= keep) continue;
+    for (const auto& shard : shards_) {
+      shard->post([name = stream.name, since = wall() - keep](ShardCore& core) {
+        core.lanes().enforce_retention(name, since);
+      });
     }
   }
+}
+
+// Files of the journal that hold nothing anybody needs go as a whole. The floor is one round old,
+// so that the cursors it rests on have long been synced.
+void Node::trim_journal() {
+  if (journal_floor_ > 1) {
+    const auto dropped = store_.kv->drop_files(storage::Family::journal, storage::journal_key(0),
+                                               storage::journal_key(journal_floor_ - 1));
+    if (!dropped) log(Severity::warning, "journal_not_trimmed", {{"reason", dropped.error().text}});
+  }
+  struct Answers {
+    std::atomic<std::size_t> open;
+    std::mutex mutex;
+    std::uint64_t needed = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t committed = 0;
+  };
+  auto answers = std::make_shared<Answers>();
+  answers->open = shards_.size();
+  for (const auto& shard : shards_) {
+    shard->post([answers, this](ShardCore& core) {
+      const LaneShard::JournalNeed need = core.lanes().journal_need();
+      const std::lock_guard lock{answers->mutex};
+      answers->needed = std::min(answers->needed, need.needed);
+      answers->committed = std::max(answers->committed, need.committed);
+      if (--answers->open == 0) {
+        next_journal_floor_ = std::min(answers->needed, answers->committed + 1);
+      }
+    });
+  }
+  journal_floor_ = next_journal_floor_.exchange(0);
 }
 
 // ---- for shards --------------------------------------------------------------------------------
@@ -450,6 +510,7 @@ NodeFacts Node::facts() const {
   facts.uptime_s = static_cast<std::uint64_t>((now() - started_).count() / 1'000'000);
   facts.store_time = store_now();
   facts.problems = store_.problems;
+  for (std::string& each : disk_.problems()) facts.problems.push_back(std::move(each));
   for (const OpenListener& each : listeners_) facts.listeners.push_back({each.address, each.port});
   for (const StreamConfig& each : config_.streams) {
     facts.streams.push_back({each.name, static_cast<std::uint64_t>(each.retention.count() / 1000)});

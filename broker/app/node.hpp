@@ -17,6 +17,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_store.hpp"
 #include "broker/auth/password_file.hpp"
@@ -28,9 +29,15 @@
 
 namespace naru::broker {
 
-class Node final : public ShardHost, public Control {
+// How a test build differs from narud.
+struct NodeVariation {
+  std::shared_ptr<void> file_system;  // Loses what was not synced; empty: the machine's.
+  PlantedFault planted = PlantedFault::none;
+};
+
+class Node : public ShardHost, public Control {
  public:
-  explicit Node(Config config);
+  explicit Node(Config config, NodeVariation variation = {});
   ~Node() override;
 
   // Errors name what to do. After an error the node is destroyed.
@@ -73,8 +80,14 @@ class Node final : public ShardHost, public Control {
   ShardSettings settings_of(std::uint16_t shard) const;
   Result<void> open_doors();
   void keep_house();
+  void keep_store_time();
+  void keep_streams();
+  void watch_disk();
+  void trim_journal();
 
   Config config_;
+  const NodeVariation variation_;
+  DiskWatch disk_;
   SystemClock clock_;
   Instant started_;
   NodeStore store_;
@@ -91,6 +104,11 @@ class Node final : public ShardHost, public Control {
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;
   bool stopping_ = false;
+
+  // The housekeeper's own.
+  std::uint64_t units_seen_ = 0;
+  std::uint64_t journal_floor_ = 0;  // What was not needed a round ago.
+  std::atomic<std::uint64_t> next_journal_floor_{0};
 };
 
 }  // namespace naru::broker

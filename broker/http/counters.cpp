@@ -36,6 +36,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::commands,           "naru_commands_total",           counter, "Commands submitted."},
   {&C::stream_records,     "naru_stream_records_total",     counter, "Records appended to streams."},
   {&C::protocol_errors,    "naru_protocol_errors_total",    counter, "Packets that broke the protocol."},
+  {&C::refused_disk_full,  "naru_refused_disk_full_total",  counter, "Requests refused because the disk is too full for them."},
 });
 // clang-format on
 

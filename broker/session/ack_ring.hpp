@@ -9,10 +9,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 
 #include "broker/mqtt/types.hpp"
 #include "storage/base/check.hpp"
+#include "storage/base/fifo.hpp"
 
 namespace naru::broker {
 
@@ -50,7 +50,7 @@ class AckRing {
   std::size_t size() const { return entries_.size(); }
 
  private:
-  std::deque<Entry> entries_;
+  Fifo<Entry> entries_;
   std::uint64_t base_ = 0;
 };
 

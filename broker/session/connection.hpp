@@ -9,7 +9,6 @@
 //   awaiting_connect --CONNECT--> attaching --attached--> live --(either side ends it)--> closing
 #pragma once
 
-#include <deque>
 #include <memory>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -20,6 +19,7 @@
 #include "broker/session/send_window.hpp"
 #include "broker/session/shard_output.hpp"
 #include "storage/base/clock.hpp"
+#include "storage/base/fifo.hpp"
 
 namespace naru::broker {
 
@@ -65,7 +65,8 @@ struct Connection {
   // A clean session.
   std::vector<storage::FilterRow> filters;
   SendWindow window;
-  std::deque<WaitingMessage> waiting;
+  Fifo<WaitingMessage> waiting;
+  std::uint64_t waiting_bytes = 0;
   boost::unordered_flat_map<mqtt::PacketId, storage::MessageRef> inbound;
   boost::unordered_flat_map<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
 };

@@ -88,7 +88,9 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
               : std::min(settings_.max_packet_size, limits::connect_packet_bytes);
     mqtt::Frame frame;
     const mqtt::Framing framing = mqtt::next_frame(bytes.substr(taken), size_max, frame);
-    if (framing == mqtt::Framing::incomplete) break;
+    // What does not begin as a CONNECT is not waited for to become one.
+    const bool hopeful = known || mqtt::type_of(frame) == PacketType::connect;
+    if (framing == mqtt::Framing::incomplete && hopeful) break;
     if (framing != mqtt::Framing::complete) {
       ++counters_.protocol_errors;
       end(*c, framing == mqtt::Framing::too_large ? ReasonCode::packet_too_large
@@ -241,7 +243,9 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
 
 void Front::drained(ConnectionId id) {
   Connection* const c = find(id);
-  if (c == nullptr || !c->paused || !may_read(*c)) return;
+  if (c == nullptr) return;
+  send_waiting(*c);
+  if (!c->paused || !may_read(*c)) return;
   c->paused = false;
   output_.resumed.push_back(id);
 }

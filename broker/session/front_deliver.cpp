@@ -67,22 +67,28 @@ void Front::deliver(ConnectionId connection, const MessageView& view, MessageRef
     }
     return write(*c, view, 0, options, false, ids);
   }
-  if (c->window.has_room() && c->waiting.empty()) {
+  if (c->window.has_room() && c->waiting.empty() && c->output.size() <= settings_.max_output) {
     return write(*c, view, c->window.offer(static_cast<Qos>(options & 3)), options, false, ids);
   }
-  if (c->waiting.size() >= settings_.max_waiting) {
+  if (!kept) kept = storage::Message::make(view);
+  c->waiting_bytes += kept->encoded().size();
+  while (c->waiting_bytes > settings_.max_waiting) {
     ++counters_.dropped_queue_full;
-    if (!settings_.drop_oldest) return;
+    if (!settings_.drop_oldest || c->waiting.empty()) {
+      c->waiting_bytes -= kept->encoded().size();
+      return;
+    }
+    c->waiting_bytes -= c->waiting.front().message->encoded().size();
     c->waiting.pop_front();
   }
-  if (!kept) kept = storage::Message::make(view);
   c->waiting.push_back({kept, options, ids});
 }
 
 void Front::send_waiting(Connection& c) {
-  while (!c.waiting.empty() && c.window.has_room()) {
+  while (!c.waiting.empty() && c.window.has_room() && c.output.size() <= settings_.max_output) {
     const WaitingMessage next = std::move(c.waiting.front());
     c.waiting.pop_front();
+    c.waiting_bytes -= next.message->encoded().size();
     if (next.message->expired(store_now_)) {
       ++counters_.dropped_expired;
       continue;

@@ -218,8 +218,12 @@ void Front::reply_to_command(Connection& c, const mqtt::Publish& p, BytesView co
   if (!state || !device_may_report(*state)) return;
   Bytes result;
   if (reply.contains("result")) result = reply["result"].dump();
-  output_.hops[settings_.shard].emplace_back(hop::CommandReply{
-      c.client_id, Bytes{command_id}, *state, std::move(result), ReplyTo{}});
+  hop::CommandReply word{c.client_id, Bytes{command_id}, *state, std::move(result), ReplyTo{}};
+  if (p.qos == Qos::exactly_once) {
+    output_.hops[settings_.shard].emplace_back(std::move(word));
+  } else {
+    publisher_.add_command_reply(std::move(word));
+  }
 }
 
 }  // namespace naru::broker

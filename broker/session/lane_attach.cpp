@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint8_t taken_over = 0x8e;
 constexpr std::uint8_t node_stopped = 0x8b;
+constexpr std::uint8_t quota_exceeded = 0x97;
 constexpr StoreMillis retry_after = 1'000;
 
 OriginForgotten forgotten(const Origin& origin) {
@@ -56,6 +57,12 @@ void LaneShard::attach_now(hop::Attach& attach) {
   if (has_session && client->row.identity != attach.identity) {
     ++counters_.wrong_identity;
     answer.result = hop::AttachResult::wrong_identity;
+    return to_front(attach.connection, answer);
+  }
+  const bool makes_session = attach.expiry_s != 0 && (!has_session || attach.clean_start);
+  if (makes_session && !room_.sessions) {
+    ++counters_.refused_disk_full;
+    answer.result = hop::AttachResult::no_space;
     return to_front(attach.connection, answer);
   }
   Presence& presence = present_[attach.client_id];
@@ -237,34 +244,71 @@ void LaneShard::due(const Bytes& key) {
 void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox,
                                LiveSink& live) {
   if (outbox.publishing) return;
+  if (is_behind_failed(lane, id, outbox)) return retry_outbox(lane.lane(), id, outbox);
   if (!outbox.message) {
     output_.fetches.push_back({lane.lane(), 0, id, {0}, {outbox.journal_number}});
     return;
   }
+  failed_outboxes_.erase(id);
   outbox.publishing = true;
   const MessageRef message = outbox.message;
   const Route from{outbox.row.session, 0, lane.lane(), Route::Kind::session, 0};
   const Waiter waiter{Waiter::Kind::outbox, id, lane.lane()};
   const auto outcome = publisher_.publish(message->view(), message, from, true, waiter, live);
-  if (!outcome.waits) on_outbox_published(lane.lane(), id, false);
+  const bool early = settings_.planted == PlantedFault::clear_before_write;
+  if (!outcome.waits || early) on_outbox_published(lane.lane(), id, false);
 }
 
 void LaneShard::on_outbox_published(LaneId lane_id, std::uint64_t id, bool failed) {
   LaneState& lane = led(lane_id);
   Outbox* const outbox = lane.find_outbox(id);
   if (outbox == nullptr) return;
-  if (failed) {
-    outbox->publishing = false;
-    Bytes name;
-    ByteWriter{name}.u64(id);
-    return dues_.set(due_key(DueKind::outbox, lane_id, name), store_now_ + retry_after);
-  }
-  if (outbox->row.kind == OutboxKind::inbound) {
-    completing_[id] = {outbox->row.session, outbox->row.packet_id};
-  }
+  if (failed) return retry_outbox(lane_id, id, *outbox);
   Unit unit{*this};
   unit.add(lane, OutboxErased{id, forgotten(outbox->message->view().origin)});
   unit.submit(outbox->row.kind == OutboxKind::inbound);
+}
+
+// A session's publishes keep their order: one that found no room holds up those behind it.
+bool LaneShard::is_behind_failed(const LaneState& lane, std::uint64_t id,
+                                 const Outbox& outbox) const {
+  if (outbox.row.kind != OutboxKind::inbound) return false;
+  return std::any_of(failed_outboxes_.begin(), failed_outboxes_.lower_bound(id),
+                     [&](std::uint64_t earlier) {
+                       const Outbox* const other = lane.find_outbox(earlier);
+                       return other != nullptr && other->row.session == outbox.row.session;
+                     });
+}
+
+void LaneShard::retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox) {
+  outbox.publishing = false;
+  failed_outboxes_.insert(id);
+  Bytes name;
+  ByteWriter{name}.u64(id);
+  dues_.set(due_key(DueKind::outbox, lane, name), store_now_ + retry_after);
+}
+
+// A record of an outbox was not committed. What its client waits for it does not get; it has to
+// come back and ask again.
+void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
+  if (const auto* put = std::get_if<OutboxPut>(&each.record.body)) {
+    if (Session* const session = lane.find_session(put->row.session)) {
+      session->receiving.erase(put->row.packet_id);
+    }
+    const auto id = cluster::LanePosition{each.record.head.term, each.record.head.index};
+    output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), id.packed(), 0,
+                               each.message->view().origin});
+  } else if (const auto* released = std::get_if<OutboxReleased>(&each.record.body)) {
+    if (Outbox* const outbox = lane.find_outbox(released->id)) outbox->releasing = false;
+    const auto waits = completing_.find(released->id);
+    if (waits == completing_.end()) return;
+    const ConnectionId connection = waits->second.first;
+    completing_.erase(waits);
+    to_front(connection, hop::Evict{connection, quota_exceeded});
+  } else if (const auto* erased = std::get_if<OutboxErased>(&each.record.body)) {
+    Outbox* const outbox = lane.find_outbox(erased->id);
+    if (outbox != nullptr) retry_outbox(lane.lane(), erased->id, *outbox);
+  }
 }
 
 void LaneShard::after_outbox_erased(LaneState& lane, const OutboxErased& body) {
@@ -274,11 +318,9 @@ void LaneShard::after_outbox_erased(LaneState& lane, const OutboxErased& body) {
   for (auto& hops : output_.hops) hops.emplace_back(hop::OriginForget{from});
   const auto completing = completing_.find(body.id);
   if (completing == completing_.end()) return;
-  const auto [number, packet_id] = completing->second;
+  const auto [connection, packet_id] = completing->second;
   completing_.erase(completing);
-  Session* const session = lane.find_session(number);
-  if (session == nullptr || session->connection == 0) return;
-  to_front(session->connection, hop::Completed{session->connection, packet_id, true});
+  to_front(connection, hop::Completed{connection, packet_id, true});
 }
 
 void LaneShard::on(const hop::OriginForget& forget) {
@@ -322,8 +364,10 @@ void LaneShard::start(LiveSink& live) {
   for (const auto& lane : lanes_) {
     if (!lane) continue;
     for (auto& [client_id, client] : lane->clients()) restart_client(*lane, client_id, client);
-    for (auto& [id, outbox] : lane->outboxes()) {
-      if (outbox.row.released) publish_outbox(*lane, id, outbox, live);
+    std::map<std::uint64_t, Outbox*> in_order;
+    for (auto& [id, outbox] : lane->outboxes()) in_order[id] = &outbox;
+    for (const auto& [id, outbox] : in_order) {
+      if (outbox->row.released) publish_outbox(*lane, id, *outbox, live);
     }
     for (const Seen& seen : lane->seen()) once_lanes_[seen.origin].push_back(lane->lane());
     lane->ledger().each([&](const CommandRow& row) { after_command(*lane, row); });

@@ -95,6 +95,11 @@ void LaneShard::submit(const NewCommand& command, std::uint64_t request) {
     output_.answered.push_back({request, false});
     return;
   }
+  if (!room_.ledger) {
+    ++counters_.refused_disk_full;
+    output_.answered.push_back({request, true});
+    return;
+  }
   ++counters_.commands;
   CommandRow row;
   row.device = command.device;

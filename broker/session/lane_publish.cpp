@@ -35,6 +35,10 @@ void LaneShard::on(hop::Subscribe& subscribe) {
     if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(quota_exceeded);
   }
   if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
+  if (!room_.sessions) {
+    ++counters_.refused_disk_full;
+    return to_front(subscribe.connection, std::move(refused));
+  }
   for (const FilterRow& row : subscribe.filters) {
     const bool is_new =
         std::ranges::find(session->filters, row.filter, &FilterRow::filter) ==
@@ -101,8 +105,9 @@ bool LaneShard::enqueue_one(LaneState& lane, const Delivery& delivery, const Mes
   Session* const session = lane.find_session(delivery.owner);
   if (session == nullptr) return false;
   if (over_limit(*session, view.payload.size() + view.topic.size())) return false;
-  references.push_back({session->number, session->queue.reserve(), delivery.options,
-                        delivery.subscription_ids});
+  const bool reuse = settings_.planted == PlantedFault::reuse_packet_id;
+  const std::uint64_t number = reuse ? session->queue.last() + 1 : session->queue.reserve();
+  references.push_back({session->number, number, delivery.options, delivery.subscription_ids});
   return true;
 }
 
@@ -111,6 +116,7 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
   const MessageView& view = kept->view();
   std::ranges::stable_sort(publish.deliveries, {}, &Delivery::place);
   Unit unit{*this};
+  bool refused = false;
   std::size_t at = 0;
   while (at < publish.deliveries.size()) {
     const Delivery& first = publish.deliveries[at];
@@ -120,7 +126,8 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
       continue;
     }
     LaneState& lane = led(first.place);
-    const bool repeated = publish.once && lane.has_seen({view.origin, {}});
+    const bool repeated = publish.once && settings_.planted != PlantedFault::forget_dedup &&
+                          lane.has_seen({view.origin, {}});
     if (repeated) ++counters_.repeated;
     std::vector<Reference> references;
     for (; at < publish.deliveries.size() && publish.deliveries[at].place == lane.lane() &&
@@ -131,16 +138,19 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
         if (Session* const session = lane.find_session(delivery.owner)) {
           deliver_now(*session, publish.message, delivery);
         }
-      } else if (!repeated) {
+      } else if (!repeated && room_.sessions) {
         enqueue_one(lane, delivery, view, references);
+      } else if (!repeated) {
+        refused = true;
       }
     }
     if (references.empty()) continue;
     if (publish.once) once_lanes_[view.origin].push_back(lane.lane());
     unit.add(lane, Enqueued{Message::encoded_of(kept), std::move(references), publish.once}, kept);
   }
+  if (refused) ++counters_.refused_disk_full;
   if (publish.reply.number == 0) return unit.submit(view.qos != 0);
-  const hop::Committed done{publish.reply.number, false};
+  const hop::Committed done{publish.reply.number, refused};
   if (unit.empty()) {
     output_.hops[publish.reply.shard].emplace_back(done);
     return;
@@ -220,6 +230,10 @@ void LaneShard::on(hop::Receive& receive) {
     session->volatile_inbound[id] = receive.message.message;
     return to_front(receive.connection, done);
   }
+  if (!room_.sessions) {
+    ++counters_.refused_disk_full;
+    return to_front(receive.connection, hop::Received{receive.connection, id, true});
+  }
   if (!session->receiving.insert(id).second) return;  // Its PUBREC is on the way.
   OutboxPut body;
   body.row = {OutboxKind::inbound, session->client_id, session->number, id, false};
@@ -249,7 +263,9 @@ void LaneShard::on(const hop::Release& release) {
                     hop::Completed{release.connection, release.packet_id, false});
   }
   Outbox* const outbox = lane.find_outbox(inbound->second);
-  if (outbox == nullptr || outbox->releasing) return;  // PUBCOMP follows when it is published.
+  if (outbox == nullptr) return;
+  completing_[inbound->second] = {release.connection, release.packet_id};
+  if (outbox->releasing || outbox->row.released) return;  // PUBCOMP follows when it is published.
   outbox->releasing = true;
   Unit unit{*this};
   unit.add(lane, OutboxReleased{inbound->second});
@@ -267,8 +283,15 @@ void LaneShard::on(hop::StreamAppend& append) {
     if (append.reply.number != 0) output_.hops[append.reply.shard].emplace_back(done);
     return;
   }
-  if (!lane.stream(append.stream).knows(append.key) &&
-      lane.stream(append.stream).keys() >= settings_.stream_keys_max) {
+  if (!room_.streams) {
+    ++counters_.refused_disk_full;
+    if (append.reply.number == 0) return;
+    return output_.hops[append.reply.shard].emplace_back(hop::Committed{append.reply.number, true}),
+           void();
+  }
+  const auto most = settings_.stream_keys.find(append.stream);
+  if (most != settings_.stream_keys.end() && !lane.stream(append.stream).knows(append.key) &&
+      lane.stream(append.stream).keys() >= most->second) {
     append.note = static_cast<std::uint8_t>(StreamNote::too_many_keys);
     append.note_text = append.stream + ": " + append.key;
     append.stream = dead_letter_stream;

@@ -37,6 +37,13 @@ void LaneShard::on(hop::RetainedPut& put) {
     }
     return;
   }
+  if (!clears && !room_.sessions) {
+    ++counters_.refused_disk_full;
+    if (put.reply.number != 0) {
+      output_.hops[put.reply.shard].emplace_back(hop::Committed{put.reply.number, true});
+    }
+    return;
+  }
   put_retained(topic, clears ? nullptr : message, put.reply);
 }
 

@@ -1,6 +1,7 @@
 #include "broker/session/lane_shard.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "cluster/lanes/lane_id.hpp"
@@ -13,6 +14,7 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 
 namespace {
 constexpr std::size_t recent_messages = 1024;       // Shared by sessions that drain together.
+constexpr std::uint64_t fetch_at_once = 256;        // Messages of one session read back together.
 constexpr Duration sweep_every{50'000};             // How late an expiry may be noticed.
 constexpr std::uint64_t stream_mark_every = 4'096;  // Records of a stream between two marks.
 }  // namespace
@@ -57,6 +59,11 @@ void LaneShard::Unit::reply(std::uint16_t shard, Hop on_success, Hop on_failure)
 void LaneShard::Unit::submit(bool urgent) {
   if (empty()) return;
   if (owner_->failing_) return owner_->fail(pending_);
+  if (owner_->settings_.planted == PlantedFault::ack_before_commit) {
+    for (Reply& reply : std::exchange(pending_.replies, {})) {
+      owner_->output_.hops[reply.shard].push_back(std::move(reply.on_success));
+    }
+  }
   pending_.bytes = unit_.rows.size_bytes() + unit_.parts.size() +
                    (unit_.message ? unit_.message->size() : 0);
   owner_->pending_bytes_ += pending_.bytes;
@@ -70,6 +77,7 @@ void LaneShard::on_committed(const std::vector<CommitOutcome>& outcomes, LiveSin
   for (const CommitOutcome& outcome : outcomes) {
     NARU_CHECK(!pending_.empty());
     NARU_CHECK(outcome.ticket == submitted_ - pending_.size() + 1);
+    journal_committed_ = std::max(journal_committed_, outcome.journal_number);
     Pending pending = std::move(pending_.front());
     pending_.pop_front();
     pending_bytes_ -= pending.bytes;
@@ -81,6 +89,23 @@ void LaneShard::on_committed(const std::vector<CommitOutcome>& outcomes, LiveSin
     }
   }
   if (failing_ && pending_.empty()) recover();
+}
+
+LaneShard::JournalNeed LaneShard::journal_need() const {
+  JournalNeed need{std::numeric_limits<std::uint64_t>::max(), journal_committed_};
+  if (!pending_.empty()) need.needed = journal_committed_ + 1;
+  for (const auto& lane : lanes_) {
+    if (!lane) continue;
+    for (const auto& [id, client] : std::as_const(*lane).clients()) {
+      if (!client.session) continue;
+      const std::uint64_t oldest = client.session->queue.oldest_journal_number();
+      if (oldest != 0) need.needed = std::min(need.needed, oldest);
+    }
+    for (const auto& [id, outbox] : lane->outboxes()) {
+      need.needed = std::min(need.needed, outbox.journal_number);
+    }
+  }
+  return need;
 }
 
 // Everything behind the first failure has failed too: what it had reserved is given back.
@@ -114,6 +139,7 @@ void LaneShard::fail(Pending& pending) {
       if (Session* const session = lane.find_session(cursor->session)) {
         session->cursor_in_flight = false;
         session->queue.cursor_failed();
+        failed_cursors_.emplace_back(lane.lane(), cursor->session);
       }
     }
     if (const auto* put = std::get_if<SessionPut>(&each.record.body)) {
@@ -122,14 +148,8 @@ void LaneShard::fail(Pending& pending) {
       settle_client(erased->client_id);
     } else if (const auto* command = std::get_if<CommandPut>(&each.record.body)) {
       forget_latest(command->row);
-    } else if (const auto* outbox = std::get_if<OutboxPut>(&each.record.body)) {
-      if (Session* const session = lane.find_session(outbox->row.session)) {
-        session->receiving.erase(outbox->row.packet_id);
-      }
-      const auto id = cluster::LanePosition{each.record.head.term, each.record.head.index};
-      output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), id.packed(), 0,
-                                 each.message->view().origin});
     }
+    fail_outbox(lane, each);
   }
   for (Reply& reply : pending.replies) {
     output_.hops[reply.shard].push_back(std::move(reply.on_failure));
@@ -223,6 +243,15 @@ void LaneShard::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
   next_sweep_ = now + sweep_every;
   while (const auto key = dues_.take_one_due(store_now)) due(*key);
   expire_retained();
+  retry_cursors();
+}
+
+// A PUBREL may wait for a cursor that found no room.
+void LaneShard::retry_cursors() {
+  for (const auto& [id, number] : std::exchange(failed_cursors_, {})) {
+    LaneState& lane = led(id);
+    if (Session* const session = lane.find_session(number)) touch(lane, *session);
+  }
 }
 
 // ---- cursors and sending -----------------------------------------------------------------------
@@ -241,6 +270,7 @@ void LaneShard::end_turn(LiveSink& live) {
         publisher_.publish(each.message->view(), each.message, from, false, waiter, live);
     if (!outcome.waits) live.on_published(waiter, false);
   }
+  std::ranges::sort(retry_outbox_);  // As they were published.
   for (const auto& [id, outbox_id] : std::exchange(retry_outbox_, {})) {
     LaneState& lane = led(id);
     if (Outbox* const outbox = lane.find_outbox(outbox_id)) {
@@ -317,9 +347,11 @@ bool LaneShard::send_waiting(LaneState& lane, Session& session, std::uint64_t nu
 void LaneShard::fetch(LaneState& lane, Session& session, std::uint64_t number) {
   if (session.fetching) return;
   Fetch wanted{lane.lane(), session.number, 0, {}, {}};
-  const std::uint64_t last = std::min(session.queue.last(), number + settings_.max_inflight * 2u);
-  for (std::uint64_t each = number; each <= last; ++each) {
+  const std::uint64_t last = std::min(session.queue.last(), number + fetch_at_once);
+  std::uint64_t bytes = 0;
+  for (std::uint64_t each = number; each <= last && bytes < in_flight_bytes_max; ++each) {
     SessionQueue::Entry& entry = session.queue.at(each);
+    bytes += entry.size;
     if (entry.state != SessionQueue::State::waiting || entry.message) continue;
     const auto& recent = recent_[entry.journal_number % recent_messages];
     if (recent.first == entry.journal_number && recent.second) {

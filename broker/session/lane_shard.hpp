@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <variant>
 
 #include "broker/routing/retained_index.hpp"
@@ -71,6 +72,9 @@ class LaneShard {
   // After the lanes were loaded: takes up what the last run left (wills, outboxes, expiries).
   void start(LiveSink& live);
   void enforce_retention(BytesView stream, WallMillis keep_since);
+  // From the next input on. Sessions, retained messages, streams and commands that find no room
+  // are refused as if their commit had failed.
+  void set_room(DiskRoom room) { room_ = room; }
   // Marks every stream so that the next start reads little; then nothing more is appended.
   void mark_streams();
 
@@ -91,6 +95,13 @@ class LaneShard {
   void put_meta(BytesView key, BytesView value);
   void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
   std::size_t retained_count() const { return retained_.size(); }
+  // Which part of the journal this shard has done with: everything below `needed`. What will be
+  // committed from now on has numbers above `committed`.
+  struct JournalNeed {
+    std::uint64_t needed = 0;
+    std::uint64_t committed = 0;
+  };
+  JournalNeed journal_need() const;
 
   LaneState& lane(LaneId id) { return *lanes_[id]; }
   bool leads(LaneId id) const { return lanes_[id] != nullptr; }
@@ -172,7 +183,11 @@ class LaneShard {
   void commit_cursor(LaneState& lane, Session& session);
   void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
   void expire_retained();
+  void retry_cursors();
   void publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live);
+  bool is_behind_failed(const LaneState& lane, std::uint64_t id, const Outbox& outbox) const;
+  void retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox);
+  void fail_outbox(LaneState& lane, const PendingRecord& each);
 
   bool append_step(LaneState& lane, BytesView device, BytesView id, CommandState state,
                    BytesView result, Unit& unit);
@@ -202,6 +217,7 @@ class LaneShard {
   std::vector<std::pair<LaneId, SessionNumber>> touched_;
   RetainedIndex retained_;
   std::uint64_t retained_versions_ = 0;
+  std::uint64_t journal_committed_ = 0;  // The highest number an outcome has told.
   TextMap<Presence> present_;
   // Clients with a record on its way: what else is said about them waits for it, so that every
   // decision is made on committed state.
@@ -213,7 +229,10 @@ class LaneShard {
   };
   TextMap<Latest> latest_;  // Commands with a record on its way, as they will be.
   std::map<storage::Origin, std::vector<LaneId>, OriginLess> once_lanes_;
-  boost::unordered_flat_map<std::uint64_t, std::pair<SessionNumber, std::uint16_t>> completing_;
+  // Outbox id -> the connection whose PUBREL waits for PUBCOMP. A client that reconnects asks
+  // again; before that it is owed nothing.
+  boost::unordered_flat_map<std::uint64_t, std::pair<ConnectionId, std::uint16_t>> completing_;
+  std::set<std::uint64_t> failed_outboxes_;  // Found no room; will be published again.
   std::vector<std::pair<LaneId, std::uint64_t>> retry_outbox_;
   struct ReleasedLive {
     ConnectionId connection = 0;
@@ -227,6 +246,8 @@ class LaneShard {
   Deadlines<Bytes, StoreMillis> dues_;
   Effects effects_;
   std::vector<std::pair<std::uint64_t, storage::MessageRef>> recent_;  // Read back lately.
+  DiskRoom room_;
+  std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
   bool failing_ = false;  // After a failed commit, until everything behind it failed too.
   Instant next_sweep_;
   StoreMillis store_now_ = 0;

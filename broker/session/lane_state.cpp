@@ -179,6 +179,10 @@ Session* LaneState::find_session(SessionNumber number) {
 }
 
 Outbox* LaneState::find_outbox(std::uint64_t id) {
+  return const_cast<Outbox*>(std::as_const(*this).find_outbox(id));
+}
+
+const Outbox* LaneState::find_outbox(std::uint64_t id) const {
   const auto found = outboxes_.find(id);
   return found == outboxes_.end() ? nullptr : &found->second;
 }

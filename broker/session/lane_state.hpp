@@ -51,7 +51,7 @@ struct Client {
 struct Outbox {
   storage::OutboxRow row;
   std::uint64_t journal_number = 0;
-  storage::MessageRef message;  // Empty after a start, until it is read.
+  storage::MessageRef message;
   bool releasing = false;       // Leader: its release is on its way to the disk.
   bool publishing = false;      // Leader: it is on its way to the routes.
 };
@@ -100,6 +100,7 @@ class LaneState {
   Client* find_client(BytesView client_id);
   Session* find_session(SessionNumber number);
   Outbox* find_outbox(std::uint64_t id);
+  const Outbox* find_outbox(std::uint64_t id) const;
   bool has_seen(const Seen& step) const { return seen_.contains(step); }
   const std::set<Seen>& seen() const { return seen_; }
   StreamLane& stream(BytesView name);

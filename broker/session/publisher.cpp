@@ -152,6 +152,13 @@ std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, b
                           std::move(made.note_text), Carried{kept}, once, durable_reply});
   }
   rule_hits_.clear();
+  if (command_reply_) {
+    parts += view.qos != 0 ? 1 : 0;
+    command_reply_->reply = durable_reply;
+    const LaneId lane = cluster::lane_of(command_reply_->device);
+    output_.hops[settings_.shard_of_lane(lane)].emplace_back(std::move(*command_reply_));
+    command_reply_.reset();
+  }
   if (view.retain) {
     parts += view.qos != 0 ? 1 : 0;
     output_.hops[shard_of_topic(view.topic)].emplace_back(
@@ -166,7 +173,7 @@ Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, 
   const bool matched = !matches_.routes.empty();
   if (!matched) ++counters_.no_match;
   sort_out(view, kept, from, live);
-  const bool hops = view.retain || !rule_hits_.empty() ||
+  const bool hops = view.retain || !rule_hits_.empty() || command_reply_ ||
                     std::ranges::any_of(targets_, [](const auto& list) { return !list.empty(); });
   if (!hops) return {matched, false};
   if (!kept) kept = storage::Message::make(view);

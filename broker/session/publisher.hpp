@@ -11,6 +11,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "broker/routing/route_table.hpp"
 #include "broker/session/shard_output.hpp"
@@ -56,6 +57,8 @@ class Publisher {
   // for no-local. once: a repetition with the same origin counts once.
   Outcome publish(const storage::MessageView& view, storage::MessageRef kept, const Route& from,
                   bool once, const Waiter& waiter, LiveSink& live);
+  // What the next publish also says of a command; it is done when that is on disk, too.
+  void add_command_reply(hop::CommandReply reply) { command_reply_ = std::move(reply); }
   // Whether a publish of this topic would be stored for anybody.
   bool has_durable_target(const storage::MessageView& view);
 
@@ -92,6 +95,7 @@ class Publisher {
   std::vector<std::vector<Delivery>> targets_;           // By shard.
   std::vector<bool> durable_;                            // By shard: its hop has to be committed.
   std::vector<std::size_t> rule_hits_;
+  std::optional<hop::CommandReply> command_reply_;
   std::deque<Open> open_;  // open_[0] has number base_.
   std::uint64_t base_ = 1;
   std::uint64_t origins_ = 0;

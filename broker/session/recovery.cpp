@@ -128,18 +128,20 @@ class Loader {
       if (!message) return false;
       for (const JournalPart& part : entry.parts) {
         if (part.head.lane >= cluster_lanes) return false;
-        load_part(part, number, *message);
+        load_part(part, number, message);
       }
       return true;
     });
   }
 
-  void load_part(const JournalPart& part, std::uint64_t number, const Message& message) {
+  void load_part(const JournalPart& part, std::uint64_t number, const MessageRef& message) {
     LaneState& lane = target_.lane(part.head.lane);
-    const MessageView& view = message.view();
+    const MessageView& view = message->view();
     if (part.kind == PartKind::outbox) {
       const std::uint64_t id = cluster::LanePosition{part.head.term, part.head.index}.packed();
-      if (lane.find_outbox(id) == nullptr) return;
+      Outbox* const outbox = lane.find_outbox(id);
+      if (outbox == nullptr) return;
+      outbox->message = message;  // Few are open; read later they would overtake one another.
       target_.horizon.open_outbox(part.head.lane, id, view.origin);
       open_origins_.insert(view.origin);
       return;

@@ -5,73 +5,73 @@
 // the connection ends, so does the session, and the messages are not kept.
 //
 // Sans-IO. Lives on the connection's shard; not thread-safe. Owned by Connection, by value.
-// Bounded by: the window the constructor gets. Spec: MQTT 5.0 sections 4.3, 4.9.
+// Bounded by: the size it is given; a client that leaves its oldest message unacknowledged holds
+// up new ones when span_max ids are in between. Spec: MQTT 5.0 sections 4.3, 4.9.
 //
 //   QoS 1   offer -> puback  --on_puback--> free
 //   QoS 2   offer -> pubrec  --on_pubrec--> pubcomp --on_pubcomp--> free
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "broker/mqtt/types.hpp"
 #include "storage/base/check.hpp"
+#include "storage/base/fifo.hpp"
 
 namespace naru::broker {
 
 class SendWindow {
  public:
   void set_size(std::uint16_t size) { size_ = size; }
-  bool has_room() const { return entries_.size() < size_; }
-  std::size_t in_flight() const { return entries_.size(); }
+  bool has_room() const { return in_flight_ < size_ && entries_.size() < span_max; }
+  std::size_t in_flight() const { return in_flight_; }
 
-  // REQUIRES: has_room().
+  // REQUIRES: has_room(). Ids ascend and start again at 1 behind 65535.
   mqtt::PacketId offer(mqtt::Qos qos) {
     NARU_CHECK(has_room());
-    do {
-      last_id_ = last_id_ == 65'535 ? mqtt::PacketId{1} : static_cast<mqtt::PacketId>(last_id_ + 1);
-    } while (place_of(last_id_) != entries_.size());
-    const auto awaits =
-        qos == mqtt::Qos::exactly_once ? mqtt::PacketType::pubrec : mqtt::PacketType::puback;
-    entries_.push_back({last_id_, awaits});
-    return last_id_;
+    entries_.push_back(qos == mqtt::Qos::exactly_once ? Awaits::pubrec : Awaits::puback);
+    ++in_flight_;
+    return id_at(entries_.size() - 1);
   }
   // Each says whether a message with this id waited for it; if not, nothing changes.
-  bool on_puback(mqtt::PacketId id) { return finish(id, mqtt::PacketType::puback); }
-  bool on_pubcomp(mqtt::PacketId id) { return finish(id, mqtt::PacketType::pubcomp); }
+  bool on_puback(mqtt::PacketId id) { return finish(id, Awaits::puback); }
+  bool on_pubcomp(mqtt::PacketId id) { return finish(id, Awaits::pubcomp); }
   bool on_pubrec(mqtt::PacketId id) {  // Then send PUBREL.
-    const std::size_t place = place_of(id);
-    if (place == entries_.size() || entries_[place].awaits == mqtt::PacketType::puback) {
-      return false;
-    }
-    entries_[place].awaits = mqtt::PacketType::pubcomp;
+    Awaits* const entry = find(id);
+    if (entry == nullptr || (*entry != Awaits::pubrec && *entry != Awaits::pubcomp)) return false;
+    *entry = Awaits::pubcomp;
     return true;
   }
   // The client refused the message with its PUBREC.
-  bool on_refusal(mqtt::PacketId id) { return finish(id, mqtt::PacketType::pubrec); }
+  bool on_refusal(mqtt::PacketId id) { return finish(id, Awaits::pubrec); }
 
  private:
-  struct Entry {
-    mqtt::PacketId id;
-    mqtt::PacketType awaits;
-  };
-  std::size_t place_of(mqtt::PacketId id) const {
-    std::size_t place = 0;
-    while (place < entries_.size() && entries_[place].id != id) ++place;
-    return place;
+  enum class Awaits : std::uint8_t { nothing, puback, pubrec, pubcomp };
+  static constexpr std::size_t span_max = 32'768;
+
+  mqtt::PacketId id_at(std::size_t place) const {
+    return static_cast<mqtt::PacketId>((first_ + place) % 65'535 + 1);
   }
-  bool finish(mqtt::PacketId id, mqtt::PacketType awaited) {
-    const std::size_t place = place_of(id);
-    if (place == entries_.size() || entries_[place].awaits != awaited) return false;
-    entries_[place] = entries_.back();
-    entries_.pop_back();
+  Awaits* find(mqtt::PacketId id) {
+    const std::size_t place = (id - 1u + 65'535u - first_) % 65'535;
+    return id != 0 && place < entries_.size() ? &entries_[place] : nullptr;
+  }
+  bool finish(mqtt::PacketId id, Awaits awaited) {
+    Awaits* const entry = find(id);
+    if (entry == nullptr || *entry != awaited) return false;
+    *entry = Awaits::nothing;
+    --in_flight_;
+    while (!entries_.empty() && entries_.front() == Awaits::nothing) {
+      entries_.pop_front();
+      first_ = (first_ + 1) % 65'535;
+    }
     return true;
   }
 
-  std::vector<Entry> entries_;
+  Fifo<Awaits> entries_;  // By id; entries_[0] has id first_ + 1.
+  std::size_t first_ = 0;
+  std::size_t in_flight_ = 0;
   std::uint16_t size_ = 20;
-  mqtt::PacketId last_id_ = 0;
 };
 
 }  // namespace naru::broker

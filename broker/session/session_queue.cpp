@@ -73,6 +73,7 @@ std::size_t SessionQueue::waiting() const {
 void SessionQueue::attach(std::uint16_t window) {
   window_ = window;
   in_flight_ = 0;
+  in_flight_bytes_ = 0;
   next_ = acked_through_ + 1;
   for (std::size_t i = head_; i < entries_.size(); ++i) {
     if (entries_[i].state == State::sent) entries_[i].state = State::waiting;
@@ -85,7 +86,7 @@ void SessionQueue::detach() {
 }
 
 std::uint64_t SessionQueue::next_to_send() const {
-  if (in_flight_ >= window_) return 0;
+  if (in_flight_ >= window_ || in_flight_bytes_ >= in_flight_bytes_max) return 0;
   std::uint64_t number = next_;
   while (number <= last_ && at(number).state == State::done) ++number;
   // An id is never given to two open entries: the entry waits until its id is free.
@@ -112,10 +113,11 @@ void SessionQueue::on_sent(std::uint64_t number) {
   if (entry.state == State::waiting) entry.state = State::sent;
   entry.message.reset();
   ++in_flight_;
+  in_flight_bytes_ += entry.size;
   next_ = number + 1;
+  moved_through_ = std::max(moved_through_, number);
   sent_through_ = std::max(sent_through_, number);
 }
-  moved_through_ = std::max(moved_through_, number);
 
 std::uint64_t SessionQueue::find(std::uint16_t packet_id) const {
   if (packet_id == 0 || packet_id > queue_packet_ids) return 0;
@@ -130,7 +132,7 @@ std::uint64_t SessionQueue::find(std::uint16_t packet_id) const {
 bool SessionQueue::on_puback(std::uint64_t number) {
   Entry& entry = at(number);
   if (entry.state != State::sent || (entry.options & 3) != 1) return false;
-  --in_flight_;
+  land(entry);
   finish(number);
   return true;
 }
@@ -150,7 +152,7 @@ bool SessionQueue::on_pubrec(std::uint64_t number) {
 
 bool SessionQueue::on_pubcomp(std::uint64_t number) {
   if (at(number).state != State::released) return false;
-  --in_flight_;
+  land(at(number));
   finish(number);
   return true;
 }
@@ -159,7 +161,7 @@ void SessionQueue::drop(std::uint64_t number) {
   if (number <= acked_through_) return;
   Entry& entry = at(number);
   if (entry.state == State::done) return;
-  if (entry.state != State::waiting && window_ != 0 && number < next_) --in_flight_;
+  if (entry.state != State::waiting && window_ != 0 && number < next_) land(entry);
   finish(number);
 }
 
@@ -172,6 +174,12 @@ std::uint64_t SessionQueue::drop_oldest_waiting() {
   return 0;
 }
 
+// It is no longer on its way.
+void SessionQueue::land(const Entry& entry) {
+  --in_flight_;
+  in_flight_bytes_ -= entry.size;
+}
+
 void SessionQueue::finish(std::uint64_t number) {
   Entry& entry = at(number);
   entry.state = State::done;
@@ -179,6 +187,7 @@ void SessionQueue::finish(std::uint64_t number) {
   bytes_ -= entry.size;
   ++done_ahead_;
   dirty_ = true;
+  moved_through_ = std::max(moved_through_, number);
   trim();
 }
 
@@ -187,7 +196,6 @@ void SessionQueue::trim() {
     ++head_;
     ++acked_through_;
     --done_ahead_;
-  moved_through_ = std::max(moved_through_, number);
   }
   if (next_ <= acked_through_) next_ = acked_through_ + 1;
   if (head_ == entries_.size()) {

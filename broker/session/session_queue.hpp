@@ -27,6 +27,8 @@
 namespace naru::broker {
 
 inline constexpr std::uint64_t queue_packet_ids = 32'767;  // Ids 1..32767 belong to queues.
+// Of one session in flight; one message may always be, whatever its size.
+inline constexpr std::uint64_t in_flight_bytes_max = 1u << 20;
 
 class SessionQueue {
  public:
@@ -62,6 +64,10 @@ class SessionQueue {
   std::size_t in_flight() const { return in_flight_; }
   std::size_t size() const { return entries_.size() - head_; }
   std::uint64_t bytes() const { return bytes_; }
+  // Of the oldest entry that is not done; 0 when there is none.
+  std::uint64_t oldest_journal_number() const {
+    return head_ == entries_.size() ? 0 : entries_[head_].journal_number;
+  }
 
   // A connection begins: everything not done is to be sent again, oldest first.
   void attach(std::uint16_t window);
@@ -100,6 +106,7 @@ class SessionQueue {
  private:
   Entry* in_window(std::uint64_t number);
   void finish(std::uint64_t number);
+  void land(const Entry& entry);
   void trim();
 
   std::vector<Entry> entries_;  // entries_[head_] has number acked_through_ + 1.
@@ -110,14 +117,15 @@ class SessionQueue {
   std::uint64_t reserved_ = 0;
   std::uint64_t next_ = 1;
   std::uint64_t sent_through_ = 0;
+  std::uint64_t moved_through_ = 0;  // All that is done, sent or released is at or below it.
   std::uint64_t bytes_ = 0;
   std::size_t in_flight_ = 0;
+  std::uint64_t in_flight_bytes_ = 0;
   std::size_t done_ahead_ = 0;  // Done entries above acked_through_.
   std::uint16_t window_ = 0;    // 0: nobody is attached.
   bool dirty_ = false;
   bool urgent_ = false;
   std::vector<std::uint64_t> releasing_;
-  std::uint64_t moved_through_ = 0;  // All that is done, sent or released is at or below it.
 };
 
 }  // namespace naru::broker

@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "broker/routing/filter_index.hpp"
 #include "broker/session/hop.hpp"
+#include "broker/session/planted_fault.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/kv/commit_unit.hpp"
 
@@ -32,14 +34,16 @@ struct ShardSettings {
   std::uint64_t max_queued_messages = 0;  // A session; 0: only the disk limits.
   std::uint64_t max_queued_bytes = 0;
   bool drop_oldest = false;               // At those limits; else the newest.
-  std::uint64_t max_waiting = 1000;       // Messages that wait for a connected clean session.
+  std::uint64_t max_waiting = 16u << 20;  // Bytes that wait for a connected clean session.
   std::uint64_t max_output = 4u << 20;    // Unsent bytes of a connection before QoS 0 is dropped.
   std::uint32_t session_expiry_max_s = 0xffffffff;
   std::uint16_t max_keep_alive_s = 65535;
   bool retain_available = true;
   Bytes command_prefix = "vehicles";
   Duration will_grace{10'000'000};        // For clients that were connected when the node stopped.
-  std::uint64_t stream_keys_max = 1'000'000;  // Of one stream in one lane.
+  TextMap<std::size_t> stream_keys;       // The most keys of a stream in one lane.
+
+  PlantedFault planted = PlantedFault::none;  // In test builds.
 
   std::uint16_t shard_of_lane(LaneId lane) const {
     return static_cast<std::uint16_t>(lane % shards);
@@ -54,6 +58,15 @@ struct ShardCounters {
   std::uint64_t dropped_slow = 0, dropped_lost = 0, denied = 0, wrong_identity = 0;
   std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
+  std::uint64_t refused_disk_full = 0;
+};
+
+// What the disk has room for. Acknowledgements, cursors and whatever frees room always go through.
+struct DiskRoom {
+  bool streams = true;
+  bool sessions = true;  // And retained messages.
+  bool ledger = true;
+  bool operator==(const DiskRoom&) const = default;
 };
 
 // What the listener knows of a connection before its first byte.

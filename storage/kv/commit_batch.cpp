@@ -18,11 +18,11 @@ Bytes& big_endian(std::uint64_t number, Bytes& out) {
 
 }  // namespace
 
-void CommitBatch::add(const CommitUnit& unit) {
+void CommitBatch::add(const CommitUnit& unit, std::size_t source) {
   bytes_ += own_bytes(unit);
   std::size_t entry = no_entry;
   if (unit.message) {
-    entry = entry_of(unit.message);
+    entry = entry_of(unit.message, source);
     entries_[entry].push_back(&unit);
   } else {
     NARU_CHECK(unit.parts.empty());
@@ -30,15 +30,15 @@ void CommitBatch::add(const CommitUnit& unit) {
   units_.push_back({&unit, entry});
 }
 
-std::size_t CommitBatch::entry_of(const SharedBytes& message) {
-  if (message.get() == last_message_) return entry_by_message_.find(last_message_)->second;
-  last_message_ = message.get();
+std::size_t CommitBatch::entry_of(const SharedBytes& message, std::size_t source) {
+  if (reached_.size() <= source) reached_.resize(source + 1, 0);
   const auto [found, is_new] = entry_by_message_.try_emplace(message.get(), entry_count_);
-  if (is_new) {
+  if (is_new || found->second < reached_[source]) {
     bytes_ += message->size();
     if (entries_.size() == entry_count_) entries_.emplace_back();
-    ++entry_count_;
+    found->second = entry_count_++;
   }
+  reached_[source] = found->second;
   return found->second;
 }
 
@@ -61,7 +61,7 @@ void CommitBatch::clear() {
   for (std::size_t entry = 0; entry < entry_count_; ++entry) entries_[entry].clear();
   entry_count_ = 0;
   entry_by_message_.clear();
-  last_message_ = nullptr;
+  reached_.clear();
   bytes_ = 0;
   batch_.clear();
 }

@@ -6,6 +6,10 @@
 //   journal key    entry number, 8 bytes big endian
 //   journal value  version (1) | LEB128 length, message | the units' parts, in order
 //
+// Entry numbers ascend within each source, as its units do: a start reads the journal forwards and
+// takes what comes later for newer. So a source whose order differs from that of the sources
+// before it writes a message once more instead of going back to an entry it has passed.
+//
 // Sans-IO. Lives on the committer's thread; used again for every batch so that it stops
 // allocating. Holds pointers to the units between add() and clear(): they must stay in place.
 #pragma once
@@ -26,7 +30,8 @@ class CommitBatch {
   }
 
   // REQUIRES: parts and numbered rows only beside a message: their place is its entry.
-  void add(const CommitUnit& unit);
+  // source: small numbers, from 0.
+  void add(const CommitUnit& unit, std::size_t source);
 
   // Entry numbers begin with `first_number`, in the order of their first units.
   const Batch& encode(std::uint64_t first_number);
@@ -46,7 +51,7 @@ class CommitBatch {
     std::size_t entry;
   };
 
-  std::size_t entry_of(const SharedBytes& message);
+  std::size_t entry_of(const SharedBytes& message, std::size_t source);
   void put_entries(std::uint64_t first_number);
   void put_rows(const CommitUnit& unit, std::uint64_t number);
 
@@ -54,7 +59,7 @@ class CommitBatch {
   std::vector<std::vector<const CommitUnit*>> entries_;  // Lists beyond entry_count_ are spare.
   std::size_t entry_count_ = 0;
   boost::unordered_flat_map<const Bytes*, std::size_t> entry_by_message_;
-  const Bytes* last_message_ = nullptr;  // Units of one message mostly come in a row.
+  std::vector<std::size_t> reached_;  // By source: the least entry its next unit may share.
   std::size_t bytes_ = 0;
   std::uint64_t first_number_ = 0;
   Batch batch_;

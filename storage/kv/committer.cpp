@@ -231,7 +231,7 @@ void Committer::Loop::fill_batch() {
       if (!failed && !fits(unit)) return;
       members_.push_back({submission.source, unit.ticket, batch_.units(), failed});
       if (failed) continue;
-      batch_.add(unit);
+      batch_.add(unit, submission.source);
     }
   }
 }

@@ -69,7 +69,7 @@ TEST_CASE("Without a configuration only this machine can connect, and may", "[co
   CHECK(config.listeners[1].optional);
   CHECK(config.listeners[0].port == 1883);
   CHECK(allows_anonymous(config, config.listeners[0]));
-  CHECK(config.max_inflight_messages == 20);
+  CHECK(config.max_inflight_messages == 0);
   CHECK(config.max_packet_size == 2 * 1024 * 1024);
   CHECK(config.persistence_location == "./var");
   CHECK(config.api_socket == "./var/naru.sock");

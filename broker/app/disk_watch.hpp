@@ -1,0 +1,38 @@
+// broker/app/disk_watch.hpp
+//
+// DiskWatch looks how full the file system of the data directory is, and says what there is still
+// room for: streams give way first, then sessions, then commands. What was acknowledged and what
+// frees room is never held up by it.
+//
+// Edge. look() on the housekeeper's thread; the rest on any thread.
+// Owned by Node. Bounded by: one system call a look.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "broker/app/config.hpp"
+#include "broker/session/shard_output.hpp"
+
+namespace naru::broker {
+
+class DiskWatch {
+ public:
+  explicit DiskWatch(const Config& config);
+
+  // True when there is room for something else than before; the log has it then.
+  bool look();
+  DiskRoom room() const { return room_of(percent_); }
+  // For people: what is refused, and why.
+  std::vector<std::string> problems() const;
+
+ private:
+  DiskRoom room_of(int percent) const;
+
+  const std::string directory_;
+  const int streams_, sessions_, ledger_;  // Percent.
+  std::atomic<int> percent_{0};
+};
+
+}  // namespace naru::broker

@@ -1,0 +1,176 @@
+// test/broker/session/lane_outbox_test.cpp
+//
+// Goal: what the broker owes a QoS 2 publisher is done once, in order, and told only to the
+// connection that asks. Method: the lanes of one shard out of two; the connections are on the
+// other shard, so that every word to them lies open in the output.
+
+#include <catch2/catch.hpp>
+
+#include "broker/routing/filter_index.hpp"
+#include "broker/session/shard_core.hpp"
+#include "cluster/lanes/lane_id.hpp"
+
+namespace naru::broker {
+namespace {
+
+using namespace storage;  // NOLINT: the records are the vocabulary of this file.
+
+constexpr ConnectionId first = std::uint64_t{1} << 48 | 1;
+constexpr ConnectionId second = std::uint64_t{1} << 48 | 2;
+
+class OpenGate final : public Gate {
+ public:
+  bool admits(BytesView, BytesView) const override { return true; }
+};
+
+ShardSettings half() {
+  ShardSettings settings;
+  settings.shards = 2;
+  return settings;
+}
+
+// A client id whose lane the shard leads.
+Bytes client_here(Bytes name) {
+  while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
+  return name;
+}
+
+MessageRef message(std::uint64_t number) {
+  MessageView view;
+  view.origin.number = number;
+  view.qos = 2;
+  view.topic = "t";
+  const Bytes payload = std::to_string(number);
+  view.payload = payload;
+  return Message::make(view);
+}
+
+class Bench {
+ public:
+  Bench() { core.begin_turn(Instant{}, 1, 1); }
+
+  void take(Hop hop) {
+    core.on_hop(hop);
+    core.end_turn();
+  }
+  // Commits what has been handed out, and what follows from that, until nothing more comes.
+  void commit(std::optional<Errc> failure = {}) {
+    while (!core.output().units.empty()) commit_once(failure);
+  }
+  void commit_once(std::optional<Errc> failure = {}) {
+    std::vector<CommitOutcome> outcomes;
+    for (const CommitUnit& unit : std::exchange(core.output().units, {})) {
+      outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
+    }
+    core.on_committed(outcomes);
+    core.end_turn();
+  }
+  // The words of one kind to the other shard so far; all others are forgotten.
+  template <class Word>
+  std::vector<Word> told() {
+    std::vector<Word> words;
+    for (Hop& hop : std::exchange(core.output().hops[1], {})) {
+      if (auto* const word = std::get_if<Word>(&hop)) words.push_back(std::move(*word));
+    }
+    return words;
+  }
+  SessionNumber attach(ConnectionId connection) {
+    hop::Attach attach;
+    attach.connection = connection;
+    attach.client_id = publisher;
+    attach.clean_start = false;
+    attach.expiry_s = 1000;
+    attach.receive_maximum = 10;
+    take(attach);
+    commit();
+    return told<hop::Attached>().at(0).session;
+  }
+
+  const Bytes publisher = client_here("publisher");
+  const LaneId lane = cluster::lane_of(publisher);
+  FilterIndex routes;
+  OpenGate gate;
+  RuleSet rules;
+  ShardCore core{half(), routes, gate, rules, Rng{1}};
+  std::uint64_t journal = 0;
+};
+
+}  // namespace
+
+TEST_CASE("LaneShard publishes what it owes after a start in the order of its arrival",
+          "[session][MQTT-4.6]") {
+  Bench bench;
+  const Bytes subscriber = client_here("subscriber");
+  SessionRow row;
+  row.number = 77;
+  bench.core.lanes().lane(cluster::lane_of(subscriber)).load_client(subscriber, row);
+  bench.routes.add("t", {77, 0, cluster::lane_of(subscriber), Route::Kind::session, 2});
+  LaneState& lane = bench.core.lanes().lane(bench.lane);
+  for (std::uint64_t id = 200; id > 100; --id) {
+    lane.load_outbox(id, {OutboxKind::inbound, bench.publisher, 5, std::uint16_t(id), true}, id);
+    lane.find_outbox(id)->message = message(id);
+  }
+  bench.core.start();
+  bench.core.end_turn();
+  std::vector<Bytes> sent;
+  for (const CommitUnit& unit : bench.core.output().units) {
+    if (unit.message) sent.push_back(Bytes{Message::decode(*unit.message)->view().payload});
+  }
+  CHECK(sent.size() == 100);
+  CHECK(std::ranges::is_sorted(sent));
+}
+
+TEST_CASE("LaneShard sends PUBCOMP only to the connection that sent PUBREL",
+          "[session][MQTT-4.3.3]") {
+  Bench bench;
+  const SessionNumber session = bench.attach(first);
+  bench.take(hop::Receive{bench.lane, first, session, 9, true, Carried{message(1)}});
+  bench.commit();
+  CHECK(bench.told<hop::Received>().size() == 1);
+  bench.take(hop::Release{bench.lane, first, session, 9});
+  bench.take(hop::Detach{first, bench.publisher, true, 0, {}});
+  bench.attach(second);
+  CHECK(bench.told<hop::Completed>().empty());
+  bench.take(hop::Release{bench.lane, second, session, 9});
+  const auto completed = bench.told<hop::Completed>();
+  REQUIRE(completed.size() == 1);
+  CHECK(completed[0].connection == second);
+}
+
+TEST_CASE("LaneShard lets a client ask again for a release that found no room",
+          "[session][MQTT-4.3.3]") {
+  Bench bench;
+  const SessionNumber session = bench.attach(first);
+  bench.take(hop::Receive{bench.lane, first, session, 9, true, Carried{message(1)}});
+  bench.commit();
+  bench.take(hop::Release{bench.lane, first, session, 9});
+  bench.commit(Errc::no_space);
+  CHECK(bench.told<hop::Evict>().size() == 1);
+  bench.attach(second);
+  bench.take(hop::Release{bench.lane, second, session, 9});
+  bench.commit();
+  CHECK(bench.told<hop::Completed>().size() == 1);
+}
+
+TEST_CASE("LaneShard takes no new message for a session while the disk has no room for it",
+          "[session]") {
+  Bench bench;
+  const SessionNumber session = bench.attach(first);
+  bench.core.lanes().set_room({true, false, true});
+  hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42}};
+  publish.deliveries = {{Route::Kind::session, bench.lane, session, 2, {}}};
+  bench.take(publish);
+  const auto refused = bench.told<hop::Committed>();
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].failed);
+  CHECK(bench.core.counters().refused_disk_full == 1);
+
+  bench.core.lanes().set_room({});
+  bench.take(publish);
+  bench.commit();
+  const auto taken = bench.told<hop::Committed>();
+  REQUIRE(taken.size() == 1);
+  CHECK_FALSE(taken[0].failed);
+}
+
+}  // namespace naru::broker
