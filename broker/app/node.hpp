@@ -79,6 +79,9 @@ class Node : public ShardHost, public Control {
   void start_committer(std::uint64_t first_journal_number);
   ShardSettings settings_of(std::uint16_t shard) const;
   Result<void> open_doors();
+  // What the disk may have lost cannot be known: the next start reads what is really there.
+  [[noreturn]] static void end_process(Errc why);
+  static bool ask(Shard& shard, std::function<bool()> question);
   void keep_house();
   void keep_store_time();
   void keep_streams();

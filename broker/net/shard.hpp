@@ -67,6 +67,7 @@ class Shard {
   // Closes the acceptors, says goodbye to clients, keeps committing; on any thread.
   void begin_stop();
   bool is_quiet();  // Goodbyes have arrived, nothing waits for the disk. On the shard's thread.
+  bool is_running() const { return thread_.joinable(); }
   void join();  // Ends the loop.
 
   // On any thread.

@@ -1,0 +1,193 @@
+// Node's part that serves its shards while they run, and keeps house once a second.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+#include <boost/asio/post.hpp>
+
+#include "broker/app/node.hpp"
+#include "storage/base/log.hpp"
+#include "storage/tables/journal.hpp"
+#include "storage/tables/schema.hpp"
+
+namespace naru::broker {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Seconds house_keeping_every{1};
+constexpr std::uint64_t journal_trim_rounds = 30;
+
+storage::MessageRef message_of(const Result<std::optional<Bytes>>& row) {
+  if (!row || !*row) return nullptr;
+  return storage::Message::decode(Bytes{storage::journal_message(**row)});
+}
+
+}  // namespace
+
+void Node::end_process(Errc why) {
+  // What the disk may have lost cannot be known; a new start reads what is really there.
+  log(Severity::error, "commit_failed",
+      {{"code", static_cast<unsigned>(why)},
+       {"action", "the process ends, the next start recovers"}});
+  flush_log();
+  ::_exit(74);
+}
+
+// ---- once a second -----------------------------------------------------------------------------
+
+void Node::keep_house() {
+  std::uint64_t round = 0;
+  std::unique_lock lock{stop_mutex_};
+  while (!stop_signal_.wait_for(lock, house_keeping_every, [&] { return stopping_; })) {
+    keep_store_time();
+    keep_streams();
+    watch_disk();
+    if (++round % journal_trim_rounds == 0) trim_journal();
+  }
+}
+
+void Node::watch_disk() {
+  if (!disk_.look()) return;
+  for (const auto& shard : shards_) {
+    shard->post([room = disk_.room()](ShardCore& core) { core.lanes().set_room(room); });
+  }
+}
+
+// Store time is kept while there is something to keep it with; an idle node writes nothing.
+void Node::keep_store_time() {
+  const std::uint64_t units = committer_->stats().units;
+  if (units == units_seen_) return;
+  const Bytes row = storage::encode_row(storage::TimeRow{store_now(), wall()});
+  shards_[0]->post([row](ShardCore& core) { core.lanes().put_meta(storage::time_key, row); });
+  units_seen_ = units + 1;
+}
+
+void Node::keep_streams() {
+  for (const StreamConfig& stream : config_.streams) {
+    const auto keep = static_cast<WallMillis>(stream.retention.count());
+    if (keep == 0 || wall() <= keep) continue;
+    for (const auto& shard : shards_) {
+      shard->post([name = stream.name, since = wall() - keep](ShardCore& core) {
+        core.lanes().enforce_retention(name, since);
+      });
+    }
+  }
+}
+
+// Files of the journal that hold nothing anybody needs go as a whole. The floor is one round old,
+// so that the cursors it rests on have long been synced.
+void Node::trim_journal() {
+  if (journal_floor_ > 1) {
+    const auto dropped = store_.kv->drop_files(storage::Family::journal, storage::journal_key(0),
+                                               storage::journal_key(journal_floor_ - 1));
+    if (!dropped) log(Severity::warning, "journal_not_trimmed", {{"reason", dropped.error().text}});
+  }
+  struct Answers {
+    std::atomic<std::size_t> open;
+    std::mutex mutex;
+    std::uint64_t needed = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t committed = 0;
+  };
+  auto answers = std::make_shared<Answers>();
+  answers->open = shards_.size();
+  for (const auto& shard : shards_) {
+    shard->post([answers, this](ShardCore& core) {
+      const LaneShard::JournalNeed need = core.lanes().journal_need();
+      const std::lock_guard lock{answers->mutex};
+      answers->needed = std::min(answers->needed, need.needed);
+      answers->committed = std::max(answers->committed, need.committed);
+      if (--answers->open == 0) {
+        next_journal_floor_ = std::min(answers->needed, answers->committed + 1);
+      }
+    });
+  }
+  journal_floor_ = next_journal_floor_.exchange(0);
+}
+
+// ---- for shards --------------------------------------------------------------------------------
+
+StoreMillis Node::store_now() const {
+  return store_.store_base + static_cast<StoreMillis>((clock_.now() - started_).count() / 1000);
+}
+
+void Node::deliver(std::uint16_t shard, std::vector<Hop>& hops) { shards_[shard]->put_hops(hops); }
+
+void Node::hand_over(std::uint16_t shard, Handed handed) {
+  shards_[shard]->put_handed(std::move(handed));
+}
+
+void Node::submit(std::uint16_t shard, std::vector<storage::CommitUnit>&& units) {
+  committer_->submit(shard, std::move(units));
+}
+
+void Node::resume_commits(std::uint16_t shard) { committer_->resume(shard); }
+
+void Node::change_horizon(const std::vector<HorizonChange>& changes) {
+  using Kind = HorizonChange::Kind;
+  storage::Horizon& horizon = store_.horizon;
+  for (const HorizonChange& each : changes) {
+    switch (each.kind) {
+      case Kind::session_opened:
+        horizon.open_session(each.lane, each.number);
+        break;
+      case Kind::session_passed:
+        horizon.pass(each.lane, each.number, each.through);
+        break;
+      case Kind::session_ended:
+        horizon.end_session(each.lane, each.number);
+        break;
+      case Kind::outbox_opened:
+        horizon.open_outbox(each.lane, each.number, each.origin);
+        break;
+      case Kind::outbox_closed:
+        horizon.close_outbox(each.lane, each.number, each.origin);
+        break;
+    }
+  }
+}
+
+bool Node::read_cached(Fetched& fetched) {
+  std::vector<Bytes> keys;
+  keys.reserve(fetched.request.journal_numbers.size());
+  for (const std::uint64_t number : fetched.request.journal_numbers) {
+    keys.push_back(storage::journal_key(number));
+  }
+  std::vector<Result<std::optional<Bytes>>> rows;
+  store_.kv->get_many(storage::Family::journal, keys, storage::Reach::cache, rows);
+  fetched.messages.clear();
+  for (const auto& row : rows) {
+    if (!row) return false;
+    fetched.messages.push_back(message_of(row));
+  }
+  return true;
+}
+
+void Node::read_later(std::uint16_t shard, Fetch fetch) {
+  asio::post(*reader_, [this, shard, fetch = std::move(fetch)]() mutable {
+    std::vector<Bytes> keys;
+    for (const std::uint64_t number : fetch.journal_numbers) {
+      keys.push_back(storage::journal_key(number));
+    }
+    std::vector<Result<std::optional<Bytes>>> rows;
+    store_.kv->get_many(storage::Family::journal, keys, storage::Reach::disk, rows);
+    auto fetched = std::make_shared<Fetched>(Fetched{std::move(fetch), {}});
+    for (const auto& row : rows) {
+      if (!row && row.error().code != Errc::not_found) end_process(row.error().code);
+      fetched->messages.push_back(message_of(row));
+    }
+    shards_[shard]->post([fetched](ShardCore& core) { core.on_fetched(*fetched); });
+  });
+}
+
+bool Node::admit_connection() {
+  const std::int64_t count = ++connections_;
+  if (config_.max_connections < 0 || count <= config_.max_connections) return true;
+  --connections_;
+  return false;
+}
+
+}  // namespace naru::broker
