@@ -105,7 +105,7 @@ void Front::suback(Connection& c, mqtt::PacketId id, BytesView codes) {
 void Front::after_suback(Connection& c, std::vector<storage::FilterRow> retained_for) {
   if (retained_for.empty()) return;
   for (auto& hops : output_.hops) {
-    hops.emplace_back(hop::RetainedQuery{c.id, c.session, retained_for});
+    hops.emplace_back(hop::RetainedQuery{c.id, c.lane, c.session, retained_for});
   }
 }
 

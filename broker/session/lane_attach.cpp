@@ -49,6 +49,19 @@ void LaneShard::settle_client(const Bytes& client_id) {
   }
 }
 
+// What a connection changes in its client's row, whether the session is new or goes on.
+void LaneShard::connect_row(SessionRow& row, hop::Attach& attach) {
+  row.protocol = attach.protocol;
+  row.expiry_s = attach.expiry_s;
+  row.connected = true;
+  row.changed_at = store_now_;
+  row.changed_wall = wall_;
+  row.reason = 0;
+  row.will = std::move(attach.will);
+  row.will_due_at = 0;
+  row.epoch = std::uint64_t{settings_.incarnation} << 40 | ++epochs_;
+}
+
 void LaneShard::attach_now(hop::Attach& attach) {
   LaneState& lane = led(cluster::lane_of(attach.client_id));
   Client* const client = lane.find_client(attach.client_id);
@@ -89,15 +102,7 @@ void LaneShard::attach_now(hop::Attach& attach) {
     row.created_at = store_now_;
     if (attach.expiry_s != 0) row.number = lane.log().next().packed();
   }
-  row.protocol = attach.protocol;
-  row.expiry_s = attach.expiry_s;
-  row.connected = true;
-  row.changed_at = store_now_;
-  row.changed_wall = wall_;
-  row.reason = 0;
-  row.will = std::move(attach.will);
-  row.will_due_at = 0;
-  row.epoch = std::uint64_t{settings_.incarnation} << 40 | ++epochs_;
+  connect_row(row, attach);
   answer.session_present = resumes;
   answer.session = row.number;
   answer.epoch = row.epoch;
@@ -249,7 +254,7 @@ void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox
     output_.fetches.push_back({lane.lane(), 0, id, {0}, {outbox.journal_number}});
     return;
   }
-  failed_outboxes_.erase(id);
+  failed_outboxes_.erase({lane.lane(), id});
   outbox.publishing = true;
   const MessageRef message = outbox.message;
   const Route from{outbox.row.session, 0, lane.lane(), Route::Kind::session, 0};
@@ -273,16 +278,17 @@ void LaneShard::on_outbox_published(LaneId lane_id, std::uint64_t id, bool faile
 bool LaneShard::is_behind_failed(const LaneState& lane, std::uint64_t id,
                                  const Outbox& outbox) const {
   if (outbox.row.kind != OutboxKind::inbound) return false;
-  return std::any_of(failed_outboxes_.begin(), failed_outboxes_.lower_bound(id),
-                     [&](std::uint64_t earlier) {
-                       const Outbox* const other = lane.find_outbox(earlier);
+  return std::any_of(failed_outboxes_.lower_bound({lane.lane(), 0}),
+                     failed_outboxes_.lower_bound({lane.lane(), id}),
+                     [&](const OutboxName& earlier) {
+                       const Outbox* const other = lane.find_outbox(earlier.second);
                        return other != nullptr && other->row.session == outbox.row.session;
                      });
 }
 
 void LaneShard::retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox) {
   outbox.publishing = false;
-  failed_outboxes_.insert(id);
+  failed_outboxes_.insert({lane, id});
   Bytes name;
   ByteWriter{name}.u64(id);
   dues_.set(due_key(DueKind::outbox, lane, name), store_now_ + retry_after);
@@ -300,7 +306,7 @@ void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
                                each.message->view().origin});
   } else if (const auto* released = std::get_if<OutboxReleased>(&each.record.body)) {
     if (Outbox* const outbox = lane.find_outbox(released->id)) outbox->releasing = false;
-    const auto waits = completing_.find(released->id);
+    const auto waits = completing_.find({lane.lane(), released->id});
     if (waits == completing_.end()) return;
     const ConnectionId connection = waits->second.first;
     completing_.erase(waits);
@@ -316,7 +322,7 @@ void LaneShard::after_outbox_erased(LaneState& lane, const OutboxErased& body) {
   output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), body.id, 0,
                              Origin{from.node, from.incarnation, from.shard, from.number}});
   for (auto& hops : output_.hops) hops.emplace_back(hop::OriginForget{from});
-  const auto completing = completing_.find(body.id);
+  const auto completing = completing_.find({lane.lane(), body.id});
   if (completing == completing_.end()) return;
   const auto [connection, packet_id] = completing->second;
   completing_.erase(completing);

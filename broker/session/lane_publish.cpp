@@ -160,17 +160,12 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
 }
 
 void LaneShard::on(hop::RetainedFound& found) {
-  Session* session = nullptr;
-  LaneState* home = nullptr;
-  for (const auto& lane : lanes_) {
-    if (!lane || session != nullptr) continue;
-    session = lane->find_session(found.session);
-    home = lane.get();
-  }
+  LaneState& home = led(found.lane);
+  Session* const session = home.find_session(found.session);
   if (session == nullptr) return;
   for (std::size_t i = 0; i < found.messages.size(); ++i) {
     const MessageRef& message = found.messages[i].message;
-    Delivery delivery{Route::Kind::session, home->lane(), found.session, 0, {}};
+    Delivery delivery{Route::Kind::session, home.lane(), found.session, 0, {}};
     if (found.subscription_ids[i] != 0) delivery.subscription_ids = {found.subscription_ids[i]};
     const auto qos = std::min<std::uint8_t>(found.options[i] & 3, message->view().qos);
     delivery.options = static_cast<std::uint8_t>(qos | retain_flag);
@@ -179,9 +174,9 @@ void LaneShard::on(hop::RetainedFound& found) {
       continue;
     }
     std::vector<Reference> references;
-    if (!enqueue_one(*home, delivery, message->view(), references)) continue;
+    if (!enqueue_one(home, delivery, message->view(), references)) continue;
     Unit unit{*this};
-    unit.add(*home, Enqueued{Message::encoded_of(message), std::move(references), false}, message);
+    unit.add(home, Enqueued{Message::encoded_of(message), std::move(references), false}, message);
     unit.submit(true);
   }
 }
@@ -238,8 +233,9 @@ void LaneShard::on(hop::Receive& receive) {
   OutboxPut body;
   body.row = {OutboxKind::inbound, session->client_id, session->number, id, false};
   body.message = Message::encoded_of(receive.message.message);
-  output_.horizon.push_back({HorizonChange::Kind::outbox_opened, lane.lane(),
-                             lane.log().next().packed(), 0, receive.message.message->view().origin});
+  const std::uint64_t outbox_id = lane.log().next().packed();
+  output_.horizon.push_back({HorizonChange::Kind::outbox_opened, lane.lane(), outbox_id, 0,
+                             receive.message.message->view().origin});
   Unit unit{*this};
   unit.add(lane, std::move(body), receive.message.message);
   unit.reply(shard_of(receive.connection), done, hop::Received{receive.connection, id, true});
@@ -264,7 +260,7 @@ void LaneShard::on(const hop::Release& release) {
   }
   Outbox* const outbox = lane.find_outbox(inbound->second);
   if (outbox == nullptr) return;
-  completing_[inbound->second] = {release.connection, release.packet_id};
+  completing_[{lane.lane(), inbound->second}] = {release.connection, release.packet_id};
   if (outbox->releasing || outbox->row.released) return;  // PUBCOMP follows when it is published.
   outbox->releasing = true;
   Unit unit{*this};

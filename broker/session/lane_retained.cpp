@@ -48,7 +48,7 @@ void LaneShard::on(hop::RetainedPut& put) {
 }
 
 void LaneShard::on(const hop::RetainedQuery& query) {
-  hop::RetainedFound found{query.connection, query.session, {}, {}, {}};
+  hop::RetainedFound found{query.connection, query.lane, query.session, {}, {}, {}};
   for (const FilterRow& row : query.filters) {
     retained_.match(row.filter, store_now_, [&](const MessageRef& message) {
       found.messages.emplace_back(message);

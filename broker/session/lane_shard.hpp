@@ -164,6 +164,7 @@ class LaneShard {
   void after_outbox_erased(LaneState& lane, const storage::OutboxErased& body);
 
   void attach_now(hop::Attach& attach);
+  void connect_row(storage::SessionRow& row, hop::Attach& attach);
   void detach_now(hop::Detach& detach);
   void settle_client(const Bytes& client_id);
   void client_committed(LaneState& lane, const Bytes& client_id);
@@ -231,8 +232,10 @@ class LaneShard {
   std::map<storage::Origin, std::vector<LaneId>, OriginLess> once_lanes_;
   // Outbox id -> the connection whose PUBREL waits for PUBCOMP. A client that reconnects asks
   // again; before that it is owed nothing.
-  boost::unordered_flat_map<std::uint64_t, std::pair<ConnectionId, std::uint16_t>> completing_;
-  std::set<std::uint64_t> failed_outboxes_;  // Found no room; will be published again.
+  // An outbox id names one of its lane only.
+  using OutboxName = std::pair<LaneId, std::uint64_t>;
+  boost::unordered_flat_map<OutboxName, std::pair<ConnectionId, std::uint16_t>> completing_;
+  std::set<OutboxName> failed_outboxes_;  // Found no room; will be published again.
   std::vector<std::pair<LaneId, std::uint64_t>> retry_outbox_;
   struct ReleasedLive {
     ConnectionId connection = 0;

@@ -39,7 +39,7 @@ std::vector<Hop> one_of_each() {
       hop::Release{31, connection, session, 513},
       hop::StreamAppend{31, "tele", "key", 1, "why", carried, true, reply},
       hop::RetainedPut{carried, reply},
-      hop::RetainedQuery{connection, session, filters},
+      hop::RetainedQuery{connection, 31, session, filters},
       hop::CommandOffer{"car", connection},
       hop::CommandAcked{"car", "c1", true},
       hop::CommandReply{"car", "c1", storage::CommandState::failed, "{}", reply},
@@ -52,7 +52,7 @@ std::vector<Hop> one_of_each() {
       hop::Received{connection, 513, true},
       hop::Completed{connection, 513, false},
       hop::Committed{900, true},
-      hop::RetainedFound{connection, session, {carried, carried}, {5, 2}, {9, 0}},
+      hop::RetainedFound{connection, 31, session, {carried, carried}, {5, 2}, {9, 0}},
       hop::CommandDeliver{connection, "c1", carried},
       hop::OriginForget{{0x0102030405060708, 300, 2, 70'000}},
   };
