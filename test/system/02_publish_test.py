@@ -6,6 +6,8 @@ import pytest
 
 from raw_mqtt import V5, V311, Kind, publish_packet
 
+pytestmark = [pytest.mark.core, pytest.mark.threads]
+
 QOS_PAIRS = list(itertools.product((0, 1, 2), (0, 1, 2)))
 RIDE_ALONG = [
     ("payload_format_indicator", 1),

@@ -3,6 +3,8 @@ import pytest
 
 from raw_mqtt import V5, V311, Kind, Missing, ack_packet, publish_packet
 
+pytestmark = [pytest.mark.core, pytest.mark.threads]
+
 EXPIRY = {"session_expiry_interval": 600}
 
 

@@ -4,6 +4,8 @@ import pytest
 from raw_mqtt import V5, Kind, let_quiet
 from narud_server import let_pass, wait_until
 
+pytestmark = pytest.mark.core
+
 NO_RETAINED, RETAIN_IF_NEW = 0x20, 0x10
 
 
@@ -136,6 +138,7 @@ def test_v5_subscription_identifier_comes_with_it(broker, join, unique):
     assert subscriber.take().property("subscription_identifier") == 9
 
 
+@pytest.mark.slow
 def test_v5_expiry_ends_it_and_counts_down(broker, join, unique):
     short, long = unique(), unique()
     publisher = join(broker, V5)

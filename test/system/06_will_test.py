@@ -4,6 +4,8 @@ import pytest
 from raw_mqtt import V5, Kind, Missing, Will, connect_packet, let_quiet
 from narud_server import let_pass, wait_until
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture
 def watcher(broker, join, unique, version):
@@ -41,6 +43,7 @@ def test_a_persistent_client_s_will_is_dropped_by_disconnect_too(broker, join, w
     assert_no_will(watcher)
 
 
+@pytest.mark.slow
 def test_keep_alive_time_out_publishes_the_will(broker, join, watcher, version):
     client = join(broker, version, keep_alive=1, will=Will(watcher.topic, qos=1))
     client.expect_closed(wait=6)
@@ -96,6 +99,7 @@ def test_a_will_reaches_a_sleeping_subscriber(own_broker, join, dial, version):
     assert again.take().payload == b"gone"
 
 
+@pytest.mark.slow
 def test_a_will_survives_the_broker_s_crash_and_comes_once(own_broker, join, dial, version):
     options = {"clean": False, "properties": lasting(600) if version == V5 else ()}
     sleeper = join(own_broker, version, "sleeper", **options)
@@ -138,6 +142,7 @@ def delayed(topic, seconds):
     return Will(topic, b"late", 1, properties={"will_delay_interval": seconds})
 
 
+@pytest.mark.slow
 def test_v5_will_delay_holds_it_back(broker, join, unique):
     topic = unique()
     watcher = join(broker, V5)
@@ -148,6 +153,7 @@ def test_v5_will_delay_holds_it_back(broker, join, unique):
     assert watcher.take(wait=4).payload == b"late"
 
 
+@pytest.mark.slow
 def test_v5_reconnecting_in_time_cancels_the_delayed_will(broker, join, dial, unique):
     topic, name = unique(), unique("car")
     watcher = join(broker, V5)
@@ -178,6 +184,7 @@ def test_v5_a_clean_start_ends_the_session_and_so_the_delay(broker, join, unique
     assert watcher.take().payload == b"late"
 
 
+@pytest.mark.slow
 def test_v5_take_over_of_a_session_that_goes_on_drops_the_delayed_will(broker, join, unique):
     topic, name = unique(), unique("car")
     watcher = join(broker, V5)
@@ -188,6 +195,7 @@ def test_v5_take_over_of_a_session_that_goes_on_drops_the_delayed_will(broker, j
     assert_no_will(watcher)
 
 
+@pytest.mark.slow
 def test_v5_a_delayed_will_survives_a_crash(own_broker, join, dial):
     sleeper = join(own_broker, V5, "sleeper", clean=False, properties=lasting(600))
     sleeper.subscribe("w", 1)

@@ -4,6 +4,8 @@ import pytest
 from raw_mqtt import V5, V311, Kind, let_quiet
 from narud_server import let_pass, wait_until
 
+pytestmark = pytest.mark.core
+
 NEVER = 0xFFFFFFFF
 ENDINGS = ["reconnect", "restart", "kill9"]
 
@@ -146,6 +148,7 @@ def test_connack_never_claims_a_session_for_a_clean_start(own_broker, join, dial
     assert not present(own_broker, dial, version, "c", clean=True)
 
 
+@pytest.mark.slow
 def test_a_v311_session_does_not_expire(own_broker, join, dial):
     sleep_subscribed(own_broker, join, V311)
     join(own_broker, V311).publish("a", b"patient", 1)
@@ -168,6 +171,7 @@ def test_v5_a_session_ends_after_its_interval(own_broker, join, dial):
     assert present(own_broker, dial, V5, "second")
 
 
+@pytest.mark.slow
 def test_v5_an_interval_counts_from_the_end_of_the_connection(own_broker, join, dial):
     client = join(own_broker, V5, "car", **keep(V5, 1))
     let_pass(1.5)
@@ -182,6 +186,7 @@ def test_v5_an_interval_ends_across_a_crash(own_broker, join, dial):
     assert not present(own_broker, dial, V5, "sleeper")
 
 
+@pytest.mark.slow
 def test_v5_never_means_never(own_broker, join, dial):
     join(own_broker, V5, "car", **keep(V5, NEVER)).disconnect()
     let_pass(1.2)
@@ -200,6 +205,7 @@ def test_v5_disconnect_may_shorten_the_interval(own_broker, join, dial):
     assert not present(own_broker, dial, V5, "car")
 
 
+@pytest.mark.slow
 def test_v5_disconnect_may_lengthen_the_interval(own_broker, join, dial):
     client = join(own_broker, V5, "car", **keep(V5, 1))
     client.disconnect(0, {"session_expiry_interval": 600})

@@ -4,6 +4,8 @@ import pytest
 from raw_mqtt import V5, V311, Client, Kind, connect_packet, let_quiet
 from narud_server import wait_until
 
+pytestmark = [pytest.mark.core, pytest.mark.threads]
+
 
 def keep(version):
     return {"clean": False,

@@ -9,6 +9,8 @@ import pytest
 from raw_mqtt import V5, publish_packet
 from narud_server import wait_until
 
+pytestmark = [pytest.mark.core, pytest.mark.threads]
+
 RULES = """
 stream telemetry
 retention 48h

@@ -8,6 +8,8 @@ import pytest
 from raw_mqtt import V5, Kind, let_quiet
 from narud_server import let_pass, wait_until
 
+pytestmark = pytest.mark.core
+
 CAR = "car1"
 FILTER = f"vehicles/{CAR}/commands/+"
 WHOLE_LIFE = ["queued", "sent", "delivered", "succeeded"]
@@ -153,6 +155,7 @@ def test_a_clean_device_gets_it_when_it_subscribes(own_broker, join, version):
     await_state(own_broker, later, "succeeded")
 
 
+@pytest.mark.slow
 def test_an_expired_command_never_arrives(own_broker, car, dial, version):
     car.disconnect()
     command = send(own_broker, expires_s=1)
@@ -163,6 +166,7 @@ def test_an_expired_command_never_arrives(own_broker, car, dial, version):
     assert states(fetch(own_broker, command)) == ["queued", "expired"]
 
 
+@pytest.mark.slow
 def test_a_command_expires_while_the_broker_is_down(own_broker, car, dial, version):
     car.disconnect()
     command = send(own_broker, expires_s=1)
@@ -173,6 +177,7 @@ def test_a_command_expires_while_the_broker_is_down(own_broker, car, dial, versi
     assert let_quiet(wake(own_broker, dial, version)) == []
 
 
+@pytest.mark.slow
 def test_a_late_answer_does_not_undo_an_end(own_broker, car):
     command = send(own_broker, expires_s=1)
     car.take()

@@ -13,6 +13,17 @@ from narud_server import Server
 
 numbers = itertools.count(1)
 
+MARKS = {
+    "core": "what fronts and lanes do together; runs again under other options and ASan",
+    "threads": "where shards and the committer meet; runs again under TSan",
+    "slow": "waits for time that has to pass; once is enough",
+}
+
+
+def pytest_configure(config):
+    for name, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
 
 @pytest.fixture(params=[raw_mqtt.V311, raw_mqtt.V5], ids=["v311", "v5"])
 def version(request):

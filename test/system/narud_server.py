@@ -119,7 +119,8 @@ class Server:
         self.port_file.unlink(missing_ok=True)
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, cwd=self.directory)
+                                            stdout=log, stderr=log, cwd=self.directory,
+                                            start_new_session=True)
         self.expected_to_run = True
         wait_until(self._has_ports, START_SECONDS, "the port file")
         self.port = int(self.port_file.read_text().splitlines()[0].split("\t")[1])
@@ -139,7 +140,7 @@ class Server:
 
     def kill9(self):
         self.expected_to_run = False
-        self.send_signal(signal.SIGKILL)
+        self._kill_group()
         self.process.wait(STOP_SECONDS)
 
     def terminate(self):
@@ -175,7 +176,16 @@ class Server:
                 code = self.terminate()
                 assert code == 0, f"narud ended with {code} on SIGTERM:\n{self.log()}"
         finally:
+            self._kill_group()
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _kill_group(self):
+        """Nothing stays behind, whatever stood between this test and narud."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def log(self, limit=20000):
         if not self.log_file.exists():
