@@ -33,7 +33,7 @@ void describe(CLI::App& app, Arguments& arguments) {
       "Example: narud -c /etc/naru/naru.conf --data /var/lib/naru");
   app.set_version_flag("--version", std::string{"narud "} + NARU_VERSION);
   app.add_option("-c,--config", arguments.file, "Configuration in mosquitto.conf's syntax");
-  app.add_option("--data", arguments.data, "Data directory (persistence_location); ./var by default");
+  app.add_option("--data", arguments.data, "Data directory (persistence_location); ./var else");
   app.add_option("--listen", arguments.listen,
                  "[ADDRESS:]PORT, or auto for a free port, in place of the configured listeners");
   app.add_option("--port-file", arguments.port_file,

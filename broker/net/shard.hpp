@@ -61,8 +61,7 @@ class Shard {
   ShardCore& core() { return core_; }  // Before start(), or on the shard's thread.
   boost::asio::io_context& context() { return context_; }
 
-  // Takes over a listening socket. Before start(), or on the shard's thread.
-  void listen(int fd, bool anonymous_allowed);
+  void listen(int fd, bool anonymous_allowed);  // Takes it over. On the shard's thread.
   void start();
   // Closes the acceptors, says goodbye to clients, keeps committing; on any thread.
   void begin_stop();

@@ -63,7 +63,8 @@ void Front::publish_once(Connection& c, const mqtt::Publish& p, const MessageVie
   const bool acknowledged = p.qos == Qos::at_least_once;
   Waiter waiter;
   if (acknowledged) waiter = {Waiter::Kind::connection, c.id, c.acks.next_place()};
-  const auto outcome = publisher_.publish(view, nullptr, route_of(c), false, waiter, *this);
+  const auto outcome = publisher_.publish(view, nullptr, route_of(c), Publisher::Attempt::only,
+                                          waiter, *this);
   if (!acknowledged) return;
   const ReasonCode reason = outcome.matched || c.version != mqtt::Version::v5
                                 ? ReasonCode::success
@@ -150,8 +151,8 @@ void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
   }
   const MessageRef message = std::move(inbound->second);
   c.inbound.erase(inbound);
-  const auto outcome =
-      publisher_.publish(message->view(), message, route_of(c), false, waiter, *this);
+  const auto outcome = publisher_.publish(message->view(), message, route_of(c),
+                                          Publisher::Attempt::only, waiter, *this);
   if (!outcome.waits) on_published(waiter, false);
 }
 

@@ -6,6 +6,7 @@
 #include "broker/session/lane_shard.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/check.hpp"
+#include "storage/tables/schema.hpp"
 
 namespace naru::broker {
 
@@ -155,7 +156,8 @@ void LaneShard::detach_now(hop::Detach& detach) {
   if (!detach.publish_will) row.will.reset();
   if (row.will && (ends || row.will->delay_s == 0)) fire_will(lane, detach.client_id, row, unit);
   if (row.will) row.will_due_at = store_now_ + std::uint64_t{row.will->delay_s} * 1000;
-  const bool urgent = !unit.empty();
+  // A will that is called off ought not to come back with the next start.
+  const bool urgent = !unit.empty() || client->row.will.has_value();
   if (ends) {
     unit.add(lane, SessionErased{detach.client_id, row.number});
   } else {
@@ -249,6 +251,13 @@ void LaneShard::due(const Bytes& key) {
 void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox,
                                LiveSink& live) {
   if (outbox.publishing) return;
+  if (settings_.planted == PlantedFault::clear_before_write &&
+      std::exchange(outbox.releasing, false)) {
+    Unit early{*this};
+    early.rows().erase(Family::inbound, outbox_key(lane.lane(), id));
+    early.submit(true);
+    return retry_outbox(lane.lane(), id, outbox);
+  }
   if (is_behind_failed(lane, id, outbox)) return retry_outbox(lane.lane(), id, outbox);
   if (!outbox.message) {
     output_.fetches.push_back({lane.lane(), 0, id, {0}, {outbox.journal_number}});
@@ -259,9 +268,10 @@ void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox
   const MessageRef message = outbox.message;
   const Route from{outbox.row.session, 0, lane.lane(), Route::Kind::session, 0};
   const Waiter waiter{Waiter::Kind::outbox, id, lane.lane()};
-  const auto outcome = publisher_.publish(message->view(), message, from, true, waiter, live);
-  const bool early = settings_.planted == PlantedFault::clear_before_write;
-  if (!outcome.waits || early) on_outbox_published(lane.lane(), id, false);
+  const auto attempt = std::exchange(outbox.published, true) ? Publisher::Attempt::repeat
+                                                             : Publisher::Attempt::first;
+  const auto outcome = publisher_.publish(message->view(), message, from, attempt, waiter, live);
+  if (!outcome.waits) on_outbox_published(lane.lane(), id, false);
 }
 
 void LaneShard::on_outbox_published(LaneId lane_id, std::uint64_t id, bool failed) {

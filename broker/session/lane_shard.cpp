@@ -60,9 +60,11 @@ void LaneShard::Unit::submit(bool urgent) {
   if (empty()) return;
   if (owner_->failing_) return owner_->fail(pending_);
   if (owner_->settings_.planted == PlantedFault::ack_before_commit) {
-    for (Reply& reply : std::exchange(pending_.replies, {})) {
-      owner_->output_.hops[reply.shard].push_back(std::move(reply.on_success));
-    }
+    std::erase_if(pending_.replies, [this](Reply& reply) {
+      if (!std::holds_alternative<hop::Committed>(reply.on_success)) return false;
+      owner_->output_.hops[reply.shard].push_back(reply.on_success);
+      return true;
+    });
   }
   pending_.bytes = unit_.rows.size_bytes() + unit_.parts.size() +
                    (unit_.message ? unit_.message->size() : 0);
@@ -266,8 +268,8 @@ void LaneShard::end_turn(LiveSink& live) {
   for (const ReleasedLive& each : std::exchange(released_, {})) {
     const Route from{each.session, 0, each.lane, Route::Kind::session, 0};
     const Waiter waiter{Waiter::Kind::completion, each.connection, each.packet_id};
-    const auto outcome =
-        publisher_.publish(each.message->view(), each.message, from, false, waiter, live);
+    const auto outcome = publisher_.publish(each.message->view(), each.message, from,
+                                            Publisher::Attempt::only, waiter, live);
     if (!outcome.waits) live.on_published(waiter, false);
   }
   std::ranges::sort(retry_outbox_);  // As they were published.

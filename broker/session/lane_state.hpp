@@ -54,6 +54,7 @@ struct Outbox {
   storage::MessageRef message;
   bool releasing = false;       // Leader: its release is on its way to the disk.
   bool publishing = false;      // Leader: it is on its way to the routes.
+  bool published = false;       // Leader: it was, at least once.
 };
 
 struct OriginLess {

@@ -96,7 +96,7 @@ void Publisher::add_target(const MessageView& view, const Route& route, std::uin
 }
 
 void Publisher::sort_out(const MessageView& view, MessageRef& kept, const Route& from,
-                         LiveSink& live) {
+                         Attempt attempt, LiveSink& live) {
   merged_ids_.clear();
   if (matches_.filters > 1) merge_owners();
   std::vector<std::uint32_t> ids;
@@ -107,6 +107,8 @@ void Publisher::sort_out(const MessageView& view, MessageRef& kept, const Route&
     }
     if ((route.options & no_local) != 0 && route.same_owner(from)) continue;
     const std::uint8_t options = delivery_options(view, route.options);
+    const bool stored = route.kind == Route::Kind::session && (options & 3) != 0;
+    if (attempt == Attempt::repeat && !stored) continue;
     if (route.kind != Route::Kind::connection || route.place != settings_.shard) {
       add_target(view, route, options);
       continue;
@@ -168,17 +170,17 @@ std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, b
 }
 
 Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, const Route& from,
-                                      bool once, const Waiter& waiter, LiveSink& live) {
+                                      Attempt attempt, const Waiter& waiter, LiveSink& live) {
   routes_.match(view.topic, matches_);
   const bool matched = !matches_.routes.empty();
   if (!matched) ++counters_.no_match;
-  sort_out(view, kept, from, live);
+  sort_out(view, kept, from, attempt, live);
   const bool hops = view.retain || !rule_hits_.empty() || command_reply_ ||
                     std::ranges::any_of(targets_, [](const auto& list) { return !list.empty(); });
   if (!hops) return {matched, false};
   if (!kept) kept = storage::Message::make(view);
   const ReplyTo reply{settings_.shard, base_ + open_.size()};
-  const std::uint32_t parts = send(view, kept, once, reply);
+  const std::uint32_t parts = send(view, kept, attempt != Attempt::only, reply);
   if (parts == 0) return {matched, false};
   open_.push_back({waiter, parts, false});
   return {matched, true};

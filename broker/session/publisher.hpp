@@ -45,6 +45,11 @@ class LiveSink {
 
 class Publisher {
  public:
+  enum class Attempt : std::uint8_t {
+    only,    // There will not be another.
+    first,   // It may come again, with the same origin, and lanes count it once.
+    repeat,  // Whoever took it at once has it: only what is stored is tried again.
+  };
   struct Outcome {
     bool matched = false;      // Somebody wants it.
     bool waits = false;        // on_published() will follow; false: done already.
@@ -54,9 +59,9 @@ class Publisher {
             ShardOutput& output, ShardCounters& counters);
 
   // `kept` is the message where the caller has it already. from: the publisher's own route row,
-  // for no-local. once: a repetition with the same origin counts once.
+  // for no-local.
   Outcome publish(const storage::MessageView& view, storage::MessageRef kept, const Route& from,
-                  bool once, const Waiter& waiter, LiveSink& live);
+                  Attempt attempt, const Waiter& waiter, LiveSink& live);
   // What the next publish also says of a command; it is done when that is on disk, too.
   void add_command_reply(hop::CommandReply reply) { command_reply_ = std::move(reply); }
   // Whether a publish of this topic would be stored for anybody.
@@ -78,7 +83,7 @@ class Publisher {
 
   void merge_owners();
   void sort_out(const storage::MessageView& view, storage::MessageRef& kept, const Route& from,
-                LiveSink& live);
+                Attempt attempt, LiveSink& live);
   void add_target(const storage::MessageView& view, const Route& route, std::uint8_t options);
   std::uint32_t send(const storage::MessageView& view, const storage::MessageRef& kept, bool once,
                      ReplyTo reply);

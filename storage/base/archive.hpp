@@ -4,8 +4,7 @@
 // `template <class Archive> void fields(Archive& a) { a(first, second); }`, and what Encoder
 // writes Decoder reads. Integers are LEB128, bytes carry their length, lists their count.
 //
-// Sans-IO. Lives on any thread; borrows its bytes. Decoder fails sticky like ByteReader and never
-// reserves more than the bytes that are left could fill.
+// Sans-IO. Any thread; borrows its bytes. Decoder fails sticky and reserves no more than is left.
 #pragma once
 
 #include <concepts>
@@ -117,11 +116,10 @@ class Decoder {
 
 template <class T>
 void encode_fields(const T& structure, Bytes& out) {
-  Encoder encoder{out};
-  encoder(structure);
+  Encoder{out}(structure);
 }
 
-// False when the bytes are not exactly one such structure.
+// False: the bytes are not exactly one.
 template <class T>
 bool decode_fields(BytesView bytes, T& structure) {
   Decoder decoder{bytes};

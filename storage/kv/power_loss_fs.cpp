@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -97,6 +98,8 @@ class PowerLossFs::System final : public rocksdb::FileSystemWrapper,
   void drop_unsynced();
 
  private:
+  IOStatus new_dark_file(const FileOptions& options,
+                         std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext* debug);
   std::string save(const std::string& path);
   static void undo(const Undo& entry);
   void cut_files(const std::string& directory);
@@ -217,7 +220,7 @@ IOStatus PowerLossFs::System::NewWritableFile(const std::string& path, const Fil
                                               IODebugContext* debug) {
   const std::lock_guard lock{mutex_};
   // In the dark a store still wants a file to write to; one nobody will look for.
-  if (dark_) return target()->NewWritableFile("/dev/null", options, result, debug);
+  if (dark_) return new_dark_file(options, result, debug);
   // Opening an old file for writing empties it: put it aside first.
   const std::string saved = save(path);
   if (!saved.empty()) ::unlink(path.c_str());
@@ -229,6 +232,19 @@ IOStatus PowerLossFs::System::NewWritableFile(const std::string& path, const Fil
   directories_.insert(directory_of(path));
   *result = std::make_unique<WatchedFile<System>>(std::move(*result), shared_from_this(),
                                                   std::move(state));
+  return done;
+}
+
+// Not a device: RocksDB asserts what a regular file can do.
+IOStatus PowerLossFs::System::new_dark_file(const FileOptions& options,
+                                            std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                            IODebugContext* debug) {
+  std::string path = (std::filesystem::temp_directory_path() / "naru-dark-XXXXXX").string();
+  const int fd = ::mkstemp(path.data());
+  if (fd < 0) return IOStatus::IOError("no file for the dark");
+  ::close(fd);
+  const auto done = target()->NewWritableFile(path, options, result, debug);
+  ::unlink(path.c_str());
   return done;
 }
 

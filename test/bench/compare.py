@@ -141,7 +141,9 @@ def main():
             for part, _ in figures:
                 relay = seen.get(("relay", part), [])
                 narud = seen[("narud", part)]
-                ratio = f"{statistics.median(narud) / statistics.median(relay):.2f}" if relay else ""
+                ratio = ""
+                if relay:
+                    ratio = f"{statistics.median(narud) / statistics.median(relay):.2f}"
                 label = name if len(figures) == 1 else f"{name}: {part}"
                 print(f"| {label} | {describe(relay)} | {describe(narud)} | {ratio} | "
                       f"{describe(seen[('mosquitto', part)])} | {lost} |", flush=True)
