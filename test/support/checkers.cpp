@@ -367,12 +367,20 @@ bool saved_by_return(const Timeline& run, const Publish& will, std::size_t due) 
   return false;
 }
 
+// Nothing acknowledges DISCONNECT: what a fault so soon after it leaves of it is not known.
+bool is_unsettled(const Timeline& run, std::size_t cancelled) {
+  constexpr Duration settled_after = Millis{100};
+  return std::any_of(run.faults.begin(), run.faults.end(), [&](std::size_t fault) {
+    return fault > cancelled && at(run, fault).at - at(run, cancelled).at < settled_after;
+  });
+}
+
 void check_will(const Timeline& run, const Publish& will, const WillFate& fate,
                 const Session& session, Findings& findings) {
   std::vector<std::size_t> copies;
   for (const std::size_t index : session.received)
     if (at(run, index).message == will.id && is_live(at(run, index))) copies.push_back(index);
-  if (!copies.empty() && fate.cancelled != never) {
+  if (!copies.empty() && fate.cancelled != never && !is_unsettled(run, fate.cancelled)) {
     findings.add(name_of(run, will) + " was cancelled and reached " + name_of(session), &will,
                  {copies.begin(), copies.end()});
   } else if (copies.empty() && fate.due < session.drained && will.qos > 0) {

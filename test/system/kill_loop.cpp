@@ -4,8 +4,8 @@
 // what its clients saw: nothing acknowledged is lost, QoS 2 exactly once, order, wills, retained.
 //
 //   naru_kill_loop --narud PATH --rounds N --mode kill|power|stop --publishers P --sessions S
-//                  [--seed N] [--dir DIR] [--front-hop encode] [--plant NAME]
-//                  [--history FILE] [--mosquitto]
+//                  [--seed N] [--dir DIR] [--front-hop encode] [--shards N]
+//                  [--plant NAME] [--history FILE] [--mosquitto]
 //
 // Edge. One thread. Exit 0: nothing was violated; with --plant: the planted fault was found.
 // Bounded by a stall limit: no acknowledgement for that long ends the run as failed.
@@ -58,6 +58,7 @@ LoopOptions options_from(std::map<std::string, std::string>& words) {
   options.broker.directory = words["dir"];
   options.broker.mosquitto = words.count("mosquitto") != 0;
   options.broker.front_hop_encode = words["front-hop"] == "encode";
+  options.broker.shards = number("shards", 0);
   options.broker.plant = words["plant"];
   options.history = words["history"];
   options.load.publishers = number("publishers", 6);
@@ -196,7 +197,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr,
                  "usage: %s --narud PATH [--rounds N] [--mode kill|power|stop] [--publishers P]\n"
                  "       [--sessions S] [--seed N] [--dir DIR] [--front-hop encode]\n"
-                 "       [--plant NAME] [--history FILE] [--mosquitto]\n",
+                 "       [--shards N] [--plant NAME] [--history FILE] [--mosquitto]\n",
                  argv[0]);
     return 2;
   }

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint32_t forever = 0xffffffff;
 constexpr Millis quiet_time{300};             // No record in this time: nothing is on its way.
-constexpr Duration late_limit = Seconds{20};  // For what the broker does after a grace (wills).
+constexpr Duration late_limit = Seconds{3};        // For what is still on its way.
+constexpr Duration late_will_limit = Seconds{20};  // The broker sends wills after a grace.
 
 }  // namespace
 
@@ -196,8 +197,8 @@ void Load::on_broker_dead() {
 
 // --- the end ---------------------------------------------------------------------------------
 
-// Nothing is missing that a checker would call lost.
-bool Load::all_arrived() {
+// Nothing is missing that this checker would call lost.
+bool Load::all_arrived(Violations (*check)(const Timeline&)) {
   History so_far = history_;
   for (std::size_t i = 0; i < network_.size(); ++i) {
     Record record;
@@ -207,7 +208,7 @@ bool Load::all_arrived() {
     so_far.add(record);
   }
   const Timeline run{so_far};
-  return check_acked_delivery(run).empty() && check_wills(run).empty();
+  return check(run).empty();
 }
 
 bool Load::drain() {
@@ -225,9 +226,13 @@ bool Load::drain() {
   marker_ = network_.client(publishers_[0]).publish(closing, network_.now()).value_or(MessageId{});
   const bool marked =
       finished && step_until([this] { return marked_.size() == subscribers_.size(); });
-  const Instant until = network_.now() + late_limit;
+  const Instant began = network_.now();
+  const auto waits = [&](Duration limit, Violations (*check)(const Timeline&)) {
+    return network_.now() - began < limit && !all_arrived(check);
+  };
   std::size_t seen = 0;
-  while (seen != history_.records().size() || (!all_arrived() && network_.now() < until)) {
+  while (seen != history_.records().size() || waits(late_limit, check_acked_delivery) ||
+         waits(late_will_limit, check_wills)) {
     seen = history_.records().size();
     const Instant pause = network_.now() + quiet_time;
     while (network_.now() < pause) network_.step(quiet_time);

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "test/support/checkers.hpp"
 #include "test/support/history.hpp"
 #include "test/system/kill_loop_network.hpp"
 
@@ -81,7 +82,7 @@ class Load {
   void scan_subscriber(const Record& record);
   template <class Condition>
   bool step_until(Condition&& done);
-  bool all_arrived();
+  bool all_arrived(Violations (*check)(const Timeline&));
 
   LoadOptions options_;
   ClientNetwork& network_;

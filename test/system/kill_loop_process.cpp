@@ -74,7 +74,7 @@ std::vector<std::string> BrokerProcess::arguments() const {
   if (options_.mosquitto) return {options_.program, "-c", at + "/broker.conf"};
   std::vector<std::string> all = {options_.program, "--data",       at + "/data",    "--port-file",
                                   at + "/port",     "--api-socket", at + "/api.sock"};
-  if (options_.front_hop_encode) {
+  if (options_.front_hop_encode || options_.shards != 0) {
     all.insert(all.end(), {"-c", at + "/broker.conf"});
   } else {
     all.insert(all.end(), {"--listen", "auto"});
@@ -95,7 +95,9 @@ Result<void> BrokerProcess::write_configuration() {
          << "persistence true\npersistence_location " << options_.directory << "/data/\n"
          << "autosave_on_changes true\nautosave_interval 500\nmax_queued_messages 0\n";
   } else {
-    file << "front_hop encode\nallow_anonymous true\nlistener auto 127.0.0.1\n";
+    if (options_.front_hop_encode) file << "front_hop encode\n";
+    if (options_.shards != 0) file << "shards " << options_.shards << '\n';
+    file << "allow_anonymous true\nlistener auto 127.0.0.1\n";
   }
   file.close();
   if (!file) return Error{Errc::io, "cannot write into " + options_.directory};
