@@ -16,14 +16,24 @@ DiskRoom DiskWatch::room_of(int percent) const {
   return {percent <= streams_, percent <= sessions_, percent <= ledger_};
 }
 
-bool DiskWatch::look() {
+int DiskWatch::measure() const {
   struct statvfs disk {};
-  if (::statvfs(directory_.c_str(), &disk) != 0) return false;
+  if (::statvfs(directory_.c_str(), &disk) != 0) return percent_;
   const std::uint64_t used = disk.f_blocks - disk.f_bfree;
   const std::uint64_t all = used + disk.f_bavail;  // What root keeps for itself is not ours.
-  if (all == 0) return false;
+  return all == 0 ? 0 : static_cast<int>((used * 100 + all - 1) / all);
+}
+
+bool DiskWatch::look() { return take(measure()); }
+
+bool DiskWatch::look_for_less() {
+  const int percent = measure();
+  return percent > percent_ && take(percent);
+}
+
+bool DiskWatch::take(int percent) {
   const DiskRoom before = room();
-  percent_ = static_cast<int>((used * 100 + all - 1) / all);
+  percent_ = percent;
   if (room() == before) return false;
   log(Severity::warning, "disk_budget",
       {{"percent", static_cast<unsigned>(percent_)},

@@ -4,7 +4,7 @@
 // room for: streams give way first, then sessions, then commands. What was acknowledged and what
 // frees room is never held up by it.
 //
-// Edge. look() on the housekeeper's thread; the rest on any thread.
+// Edge. look() on one thread at a time; the rest on any thread.
 // Owned by Node. Bounded by: one system call a look.
 #pragma once
 
@@ -23,12 +23,16 @@ class DiskWatch {
 
   // True when there is room for something else than before; the log has it then.
   bool look();
+  // The same, for looking often: finds only that there is less room, so that nothing flutters.
+  bool look_for_less();
   DiskRoom room() const { return room_of(percent_); }
   // For people: what is refused, and why.
   std::vector<std::string> problems() const;
 
  private:
   DiskRoom room_of(int percent) const;
+  int measure() const;
+  bool take(int percent);
 
   const std::string directory_;
   const int streams_, sessions_, ledger_;  // Percent.

@@ -130,7 +130,7 @@ Result<void> Node::start() {
     shard->core().start();
     shard->start();
   }
-  watch_disk();
+  watch_disk(&DiskWatch::look);
   const auto doors = open_doors();
   if (!doors) return doors;
   housekeeper_ = std::thread([this] { keep_house(); });
@@ -175,11 +175,12 @@ void Node::start_committer(std::uint64_t first_journal_number) {
   }
   committer_ = std::make_unique<storage::Committer>(*store_.kv, options, first_journal_number);
   for (const auto& shard : shards_) {
-    committer_->add_source([&shard = *shard](std::vector<storage::CommitOutcome>&& outcomes) {
+    committer_->add_source([this, &shard = *shard](std::vector<storage::CommitOutcome>&& outcomes) {
       for (const storage::CommitOutcome& each : outcomes) {
         if (each.failure && *each.failure != Errc::no_space) end_process(*each.failure);
       }
       shard.put_outcomes(std::move(outcomes));
+      watch_disk(&DiskWatch::look_for_less);  // A second is long for a fast writer.
     });
   }
   committer_->start();

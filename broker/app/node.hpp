@@ -85,12 +85,13 @@ class Node : public ShardHost, public Control {
   void keep_house();
   void keep_store_time();
   void keep_streams();
-  void watch_disk();
+  void watch_disk(bool (DiskWatch::*look)());
   void trim_journal();
 
   Config config_;
   const NodeVariation variation_;
   DiskWatch disk_;
+  std::mutex disk_mutex_;
   SystemClock clock_;
   Instant started_;
   NodeStore store_;

@@ -45,13 +45,14 @@ void Node::keep_house() {
   while (!stop_signal_.wait_for(lock, house_keeping_every, [&] { return stopping_; })) {
     keep_store_time();
     keep_streams();
-    watch_disk();
+    watch_disk(&DiskWatch::look);
     if (++round % journal_trim_rounds == 0) trim_journal();
   }
 }
 
-void Node::watch_disk() {
-  if (!disk_.look()) return;
+void Node::watch_disk(bool (DiskWatch::*look)()) {
+  const std::lock_guard lock{disk_mutex_};  // The shards hear of changes in their order.
+  if (!(disk_.*look)()) return;
   for (const auto& shard : shards_) {
     shard->post([room = disk_.room()](ShardCore& core) { core.lanes().set_room(room); });
   }

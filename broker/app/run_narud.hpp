@@ -16,7 +16,7 @@ namespace naru::broker {
 struct Variation {
   std::function<void(Config&)> adjust;
   NodeVariation node;
-  int end_signal = 0;             // Ends the process through on_end_signal, without a goodbye.
+  int end_signal = 0;  // Ends the process through on_end_signal, without a goodbye.
   std::function<void()> on_end_signal;
 };
 

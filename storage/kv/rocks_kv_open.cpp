@@ -104,6 +104,7 @@ rocksdb::DBOptions db_options(const RocksOptions& options, const Sizes& sizes) {
   db.stats_persist_period_sec = 0;
   db.bytes_per_sync = mebibyte;
   db.max_manifest_file_size = std::clamp(sizes.write_buffers / 4, mebibyte, 16 * mebibyte);
+  db.manifest_preallocation_size = std::min(sizes.write_buffers / 32, 4 * mebibyte);
   return db;
 }
 
