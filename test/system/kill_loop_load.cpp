@@ -12,7 +12,7 @@ using State = ModelClient::State;
 namespace {
 
 constexpr std::uint32_t forever = 0xffffffff;
-constexpr Millis quiet_time{300};             // No record in this time: nothing is on its way.
+constexpr Millis quiet_time{300};                  // No record in this time: nothing is on its way.
 constexpr Duration late_limit = Seconds{3};        // For what is still on its way.
 constexpr Duration late_will_limit = Seconds{20};  // The broker sends wills after a grace.
 

@@ -25,7 +25,7 @@ struct BrokerOptions {
   bool mosquitto = false;  // Another broker: the loop then tests the checkers.
   bool front_hop_encode = false;
   std::uint64_t shards = 0;  // 0: what the broker chooses.
-  std::string plant;  // A fault that a test build has on purpose; empty: none.
+  std::string plant;         // A fault that a test build has on purpose; empty: none.
 };
 
 class BrokerProcess {
