@@ -178,15 +178,15 @@ stage_system_asan() {
     NARUD=$PWD/build/asan/bin/narud NARU=$PWD/$RELEASE/naru with_asan part_of_system "$CORE"
 }
 
-stage_build_tsan() { build tsan narud naru_unit; }
+stage_build_tsan() { build tsan narud naru_unit_tsan; }
 
 with_tsan() {
   TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/test/tsan.supp "$@"
 }
 
 stage_unit_tsan() {
-  needs build/tsan/bin/naru_unit &&
-    with_tsan run_catch2 build/tsan/bin/naru_unit '[committer],[mailbox],[shard]'
+  needs build/tsan/bin/naru_unit_tsan &&
+    with_tsan run_catch2 build/tsan/bin/naru_unit_tsan
 }
 
 stage_system_tsan() {

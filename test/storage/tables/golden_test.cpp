@@ -32,7 +32,7 @@ using Golden = std::map<std::string, Bytes>;
 const Golden& golden() {
   static const Golden loaded = [] {
     Golden lines;
-    std::ifstream file{std::filesystem::path{__FILE__}.parent_path() / "golden.txt"};
+    std::ifstream file{std::filesystem::path{NARU_GOLDEN_FILE}};
     for (std::string line; std::getline(file, line);) {
       const std::size_t equals = line.find(" = ");
       if (line.empty() || line[0] == '#' || equals == std::string::npos) continue;
