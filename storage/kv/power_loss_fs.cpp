@@ -95,7 +95,7 @@ class PowerLossFs::System final : public rocksdb::FileSystemWrapper,
     return dark_ ? IOStatus::OK() : write();
   }
   void forget_undo(const std::string& directory);  // Under the mutex.
-  void drop_unsynced();
+  void drop_unsynced(const std::function<void()>& then);
 
  private:
   IOStatus new_dark_file(const FileOptions& options,
@@ -315,7 +315,7 @@ void PowerLossFs::System::undo(const Undo& entry) {
   ::rename(entry.saved.c_str(), place.c_str());
 }
 
-void PowerLossFs::System::drop_unsynced() {
+void PowerLossFs::System::drop_unsynced(const std::function<void()>& then) {
   const std::lock_guard lock{mutex_};
   dark_ = true;
   for (const auto& [directory, entries] : unsynced_) {
@@ -323,6 +323,7 @@ void PowerLossFs::System::drop_unsynced() {
   }
   unsynced_.clear();
   for (const std::string& directory : directories_) cut_files(directory);
+  if (then) then();
 }
 
 // Puts a shorter copy in the place of each file that has bytes which were not synced. A copy,
@@ -345,6 +346,8 @@ std::shared_ptr<void> PowerLossFs::file_system() const {
   return std::static_pointer_cast<rocksdb::FileSystem>(system_);
 }
 
-void PowerLossFs::drop_unsynced() { system_->drop_unsynced(); }
+void PowerLossFs::drop_unsynced(const std::function<void()>& then) {
+  system_->drop_unsynced(then);
+}
 
 }  // namespace naru::storage

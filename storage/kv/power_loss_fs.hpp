@@ -13,6 +13,7 @@
 // Only files that RocksDB opens through this are known; others keep what they have.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 namespace naru::storage {
@@ -29,7 +30,9 @@ class PowerLossFs {
 
   // The power goes. From here on whatever the store writes goes nowhere, so it can be closed, or
   // the process ended; its directory is ready to be opened by a new one.
-  void drop_unsynced();
+  // then: called before anybody can go on. A process that ends itself in it tells nobody that
+  // writes into the dark have succeeded.
+  void drop_unsynced(const std::function<void()>& then = {});
 
  private:
   class System;

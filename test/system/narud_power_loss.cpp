@@ -54,10 +54,7 @@ int main(int argc, char** argv) {
   naru::broker::Variation variation;
   variation.node.file_system = power.file_system();
   variation.end_signal = SIGUSR2;
-  variation.on_end_signal = [&power] {
-    power.drop_unsynced();
-    ::_exit(0);
-  };
+  variation.on_end_signal = [&power] { power.drop_unsynced([] { ::_exit(0); }); };
   if (!name.empty()) {
     const auto plant = std::ranges::find(plants, name, &Plant::name);
     if (plant == plants.end()) {

@@ -152,6 +152,26 @@ TEST_CASE("LaneShard lets a client ask again for a release that found no room",
   CHECK(bench.told<hop::Completed>().size() == 1);
 }
 
+TEST_CASE("LaneShard sends PUBREL once a cursor that found no room has found some",
+          "[session][MQTT-4.3.3]") {
+  Bench bench;
+  const SessionNumber session = bench.attach(first);
+  hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42}};
+  publish.deliveries = {{Route::Kind::session, bench.lane, session, 2, {}}};
+  bench.take(publish);
+  bench.commit();
+  const auto sent = bench.told<hop::QueueDeliver>();
+  REQUIRE(sent.size() == 1);
+  bench.take(
+      hop::QueueAck{bench.lane, session, sent[0].epoch, sent[0].packet_id, hop::AckKind::pubrec});
+  bench.commit_once(Errc::no_space);
+  CHECK(bench.told<hop::QueueRelease>().empty());
+  bench.core.begin_turn(Instant{Seconds{1}}, 1'000, 1'000);
+  bench.core.end_turn();
+  bench.commit();
+  CHECK(bench.told<hop::QueueRelease>().size() == 1);
+}
+
 TEST_CASE("LaneShard takes no new message for a session while the disk has no room for it",
           "[session]") {
   Bench bench;
