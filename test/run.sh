@@ -23,9 +23,9 @@ STAGES=(
   "system-encode     | 240  |       | the core of them again: two shards, hops as bytes"
   "system-one-shard  | 240  |       | the core of them again on one shard"
   "demo              | 180  |       | deploy/run.sh --once"
-  "kill-loop         | 240  |       | kill -9 under load, nothing acknowledged is lost"
-  "power-loop        | 240  |       | the same with loss of all that was not synced"
-  "planted-faults    | 240  |       | each fault put in on purpose is caught"
+  "kill-loop         | 300  |       | kill -9 under load, nothing acknowledged is lost"
+  "power-loop        | 300  |       | the same with loss of all that was not synced"
+  "planted-faults    | 400  |       | each fault put in on purpose is caught"
   "simulator         | 300  |       | one node's cores from seeds"
   "build-asan        | 700  |       | the build with AddressSanitizer and UBSan"
   "unit-asan         | 240  |       | unit tests under it"
@@ -154,7 +154,7 @@ stage_power_loop() {
 stage_planted_faults() {
   local plant all=0
   for plant in "${PLANTS[@]}"; do
-    if kill_loop --mode power --narud $RELEASE/narud_power_loss --rounds 30 --plant "$plant"
+    if kill_loop --mode power --narud $RELEASE/narud_power_loss --rounds 8 --plant "$plant"
     then count 1 0; else count 0 1; all=1; fi
   done
   return $all

@@ -317,6 +317,7 @@ def test_commands_of_a_device_are_listed_newest_last(own_broker, join):
     names = ["a", "b", "c"]
     for name in names:
         send(own_broker, name)
+        let_pass(0.002)  # Their order is that of milliseconds.
     send(own_broker, "other", device="car2")
     listed = own_broker.get(f"/v1/devices/{CAR}/commands")["commands"]
     assert [c["name"] for c in listed] == names
