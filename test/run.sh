@@ -160,8 +160,24 @@ stage_planted_faults() {
   return $all
 }
 
-stage_simulator() {
-  needs $RELEASE/naru_sim && $RELEASE/naru_sim --seeds "$(by_mode 300 300 5000)"
+stage_simulator() {  # Each processor has its share of the seeds.
+  local worker share last failed all=0 pids=()
+  needs $RELEASE/naru_sim || return 1
+  share=$(($(by_mode 200 200 5000) / JOBS))
+  for ((worker = 0; worker < JOBS; worker++)); do
+    $RELEASE/naru_sim --from $((1 + worker * share)) --seeds "$share" \
+      > "$LOGS/$NARU_STAGE.$worker" 2>&1 &
+    pids+=($!)
+  done
+  for ((worker = 0; worker < JOBS; worker++)); do
+    failed=0
+    wait "${pids[worker]}" || failed=1
+    tail -n 40 "$LOGS/$NARU_STAGE.$worker"
+    last=$(grep -E '^[0-9]+ passed' "$LOGS/$NARU_STAGE.$worker" | tail -n 1)
+    [ "$failed" -eq 0 ] || { all=1; failed=$(number_before failed "$last"); }
+    count "$(number_before passed "$last")" "$failed"
+  done
+  return $all
 }
 
 stage_build_asan() { build asan narud naru_unit; }
