@@ -71,6 +71,7 @@ std::size_t SessionQueue::waiting() const {
 }
 
 void SessionQueue::attach(std::uint16_t window) {
+  dropped_through_ = 0;
   window_ = window;
   in_flight_ = 0;
   in_flight_bytes_ = 0;
@@ -81,6 +82,7 @@ void SessionQueue::attach(std::uint16_t window) {
 }
 
 void SessionQueue::detach() {
+  dropped_through_ = 0;
   window_ = 0;
   for (std::size_t i = head_; i < entries_.size(); ++i) entries_[i].message.reset();
 }
@@ -166,8 +168,17 @@ void SessionQueue::drop(std::uint64_t number) {
 }
 
 std::uint64_t SessionQueue::drop_oldest_waiting() {
-  for (std::uint64_t number = std::max(next_, acked_through_ + 1); number <= last_; ++number) {
-    if (at(number).state != State::waiting) continue;
+  // Of a session nobody is attached to, what was sent may go too, or it would keep a place for all
+  // that is dropped behind it. Not at QoS 2: the client may know it, and remembers its id.
+  const bool away = window_ == 0;
+  const auto may_go = [away](const Entry& entry) {
+    return entry.state == State::waiting ||
+           (away && entry.state == State::sent && (entry.options & 3) == 1);
+  };
+  const std::uint64_t begin = std::max(away ? 0 : next_, acked_through_ + 1);
+  for (std::uint64_t number = std::max(begin, dropped_through_ + 1); number <= last_; ++number) {
+    if (!may_go(at(number))) continue;
+    dropped_through_ = number;
     drop(number);
     return number;
   }

@@ -89,7 +89,7 @@ class SessionQueue {
   bool on_pubrec(std::uint64_t number);   // Then commit the cursor, then send PUBREL.
   bool on_pubcomp(std::uint64_t number);
   void drop(std::uint64_t number);        // Expired, cancelled, too large or over a limit.
-  // Drops the oldest entry that was never sent; 0 when there is none.
+  // Drops the oldest entry that is not on its way to the client; 0 when there is none.
   std::uint64_t drop_oldest_waiting();
 
   // True when the cursor on disk is behind; urgent when a PUBREL waits for it.
@@ -118,6 +118,7 @@ class SessionQueue {
   std::uint64_t next_ = 1;
   std::uint64_t sent_through_ = 0;
   std::uint64_t moved_through_ = 0;  // All that is done, sent or released is at or below it.
+  std::uint64_t dropped_through_ = 0;  // Where drop_oldest_waiting() goes on.
   std::uint64_t bytes_ = 0;
   std::size_t in_flight_ = 0;
   std::uint64_t in_flight_bytes_ = 0;
