@@ -131,8 +131,8 @@ bool Shard::carry_out() {
     output.horizon.clear();
   }
   const std::uint16_t self = core_.settings().shard;
-  if (!output.units.empty()) host_.submit(self, std::exchange(output.units, {}));
   if (std::exchange(output.resume_commits, false)) host_.resume_commits(self);
+  if (!output.units.empty()) host_.submit(self, std::exchange(output.units, {}));
   for (std::uint16_t shard = 0; shard < output.hops.size(); ++shard) {
     if (shard == self || output.hops[shard].empty()) continue;
     host_.deliver(shard, output.hops[shard]);

@@ -114,8 +114,10 @@ void Front::on(const hop::Received& received) {
 void Front::on_published(const Waiter& waiter, bool failed) {
   Connection* const c = find(waiter.owner);
   if (c == nullptr || c->state == Connection::State::closing) return;
-  // 3.x cannot say that a message was not taken; ending the connection makes the client try again.
-  if (failed && c->version != mqtt::Version::v5) return end(*c, ReasonCode::quota_exceeded);
+  // 3.x cannot say that a message was not taken, and no version can with PUBCOMP; ending the
+  // connection makes the client try again.
+  const bool speechless = c->version != mqtt::Version::v5 || waiter.kind == Waiter::Kind::completion;
+  if (failed && speechless) return end(*c, ReasonCode::quota_exceeded);
   const ReasonCode reason = failed ? ReasonCode::quota_exceeded : ReasonCode::success;
   if (waiter.kind == Waiter::Kind::completion) {
     if (c->open_qos2 > 0) --c->open_qos2;

@@ -91,6 +91,8 @@ void LaneShard::attach_now(hop::Attach& attach) {
   Unit unit{*this};
   SessionRow row = client != nullptr ? client->row : SessionRow{};
   const bool resumes = has_session && !attach.clean_start;
+  const auto left = leaving_.find(attach.client_id);
+  if (left != leaving_.end() && !left->second.detach.publish_will) row.will.reset();
   // The will of the connection before: cancelled only where its session goes on and it was to
   // be delayed, published before CONNACK otherwise.
   if (row.will && (!resumes || row.will->delay_s == 0)) {
@@ -137,38 +139,13 @@ void LaneShard::detach_now(hop::Detach& detach) {
   if (presence == present_.end() || presence->second.connection != detach.connection) return;
   const std::uint64_t epoch = presence->second.epoch;
   present_.erase(presence);
-  LaneState& lane = led(cluster::lane_of(detach.client_id));
-  Client* const client = lane.find_client(detach.client_id);
-  if (client == nullptr || client->row.epoch != epoch) return;
-  if (client->session) {
-    client->session->connection = 0;
-    client->session->queue.detach();
-    client->session->volatile_inbound.clear();
-  }
-  Unit unit{*this};
-  SessionRow row = client->row;
-  row.connected = false;
-  row.changed_at = store_now_;
-  row.changed_wall = wall_;
-  row.reason = detach.reason;
-  if (detach.expiry_s) row.expiry_s = *detach.expiry_s;
-  const bool ends = row.number == 0 || row.expiry_s == 0;
-  if (!detach.publish_will) row.will.reset();
-  if (row.will && (ends || row.will->delay_s == 0)) fire_will(lane, detach.client_id, row, unit);
-  if (row.will) row.will_due_at = store_now_ + std::uint64_t{row.will->delay_s} * 1000;
-  // A will that is called off ought not to come back with the next start.
-  const bool urgent = !unit.empty() || client->row.will.has_value();
-  if (ends) {
-    unit.add(lane, SessionErased{detach.client_id, row.number});
-  } else {
-    unit.add(lane, SessionPut{detach.client_id, std::move(row), 0});
-  }
-  busy_[detach.client_id];
-  unit.submit(urgent);
+  Leave left{std::move(detach), epoch};
+  leave(left);
 }
 
 // After a SessionPut or SessionErased of this client is applied.
 void LaneShard::client_committed(LaneState& lane, const Bytes& client_id) {
+  leaving_.erase(client_id);
   Client* const client = lane.find_client(client_id);
   const auto presence = present_.find(client_id);
   const bool connected = presence != present_.end();

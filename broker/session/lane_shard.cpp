@@ -145,11 +145,15 @@ void LaneShard::fail(Pending& pending) {
       }
     }
     if (const auto* put = std::get_if<SessionPut>(&each.record.body)) {
-      settle_client(put->client_id);
+      fail_client(lane, put->client_id);
     } else if (const auto* erased = std::get_if<SessionErased>(&each.record.body)) {
-      settle_client(erased->client_id);
+      fail_client(lane, erased->client_id);
     } else if (const auto* command = std::get_if<CommandPut>(&each.record.body)) {
       forget_latest(command->row);
+    } else if (const auto* origin = std::get_if<OriginForgotten>(&each.record.body)) {
+      once_lanes_[{origin->node, origin->incarnation, origin->shard, origin->number}].push_back(
+          lane.lane());
+      failed_forgets_.push_back(*origin);
     }
     fail_outbox(lane, each);
   }
@@ -245,15 +249,7 @@ void LaneShard::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
   next_sweep_ = now + sweep_every;
   while (const auto key = dues_.take_one_due(store_now)) due(*key);
   expire_retained();
-  retry_cursors();
-}
-
-// A PUBREL may wait for a cursor that found no room.
-void LaneShard::retry_cursors() {
-  for (const auto& [id, number] : std::exchange(failed_cursors_, {})) {
-    LaneState& lane = led(id);
-    if (Session* const session = lane.find_session(number)) touch(lane, *session);
-  }
+  retry_failed();
 }
 
 // ---- cursors and sending -----------------------------------------------------------------------

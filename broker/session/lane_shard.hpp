@@ -184,7 +184,10 @@ class LaneShard {
   void commit_cursor(LaneState& lane, Session& session);
   void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
   void expire_retained();
-  void retry_cursors();
+  struct Leave;
+  void leave(Leave& leave);
+  void fail_client(LaneState& lane, const Bytes& client_id);
+  void retry_failed();
   void publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live);
   bool is_behind_failed(const LaneState& lane, std::uint64_t id, const Outbox& outbox) const;
   void retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox);
@@ -251,6 +254,12 @@ class LaneShard {
   std::vector<std::pair<std::uint64_t, storage::MessageRef>> recent_;  // Read back lately.
   DiskRoom room_;
   std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
+  std::vector<storage::OriginForgotten> failed_forgets_;
+  struct Leave {
+    hop::Detach detach;
+    std::uint64_t epoch = 0;  // Of the connection that ended.
+  };
+  TextMap<Leave> leaving_;  // Until it is on disk.
   bool failing_ = false;  // After a failed commit, until everything behind it failed too.
   Instant next_sweep_;
   StoreMillis store_now_ = 0;

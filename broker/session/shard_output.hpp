@@ -6,8 +6,8 @@
 // Sans-IO values. Filled by the shard's cores, emptied by its edge (broker/net/shard.hpp, or the
 // simulator). Lives on the shard. Bounded by what one turn of input can cause.
 //
-// ORDER, once for all: the edge takes `horizon` first, then hands `units` to the committer, then
-// `hops` to the other shards, then sends output. Nothing that depends on a unit is in any of the
+// ORDER, once for all: the edge takes `horizon` first, then `resume_commits`, then hands `units` to
+// the committer, then `hops` to the other shards, then sends output. Nothing that depends on a unit is in any of the
 // other lists before that unit's outcome came back.
 #pragma once
 
