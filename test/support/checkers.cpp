@@ -99,6 +99,15 @@ Ids live_ids(const Timeline& run, const Session& session) {
   return ids;
 }
 
+// A message that was sent before the session asked for it, and again after, is new to it then.
+bool asked_before(const Timeline& run, const Session& session, const Publish& publish) {
+  return std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                     [&](const Subscription& each) {
+                       return each.granted < publish.sent && publish.sent < each.dropped &&
+                              wants(run, each, publish, session.client);
+                     });
+}
+
 bool fault_between(const Timeline& run, std::size_t from, std::size_t to) {
   const auto first = std::lower_bound(run.faults.begin(), run.faults.end(), from);
   return first != run.faults.end() && *first < to;
@@ -198,13 +207,15 @@ Violations check_order(const Timeline& run) {
       if (publish == nullptr || publish->id.is_will() || record.has(flag::again)) continue;
       Last& before = last[{publish->session, publish->topic, publish->qos}];
       const bool first = seen.insert(publish->id).second;
+      const bool later = publish->attempts > 1 && (publish->has(flag::may_expire) ||
+                                                   !asked_before(run, session, *publish));
       const auto behind = [&](std::size_t other) {
         return other != never && at(run, other).message.counter > publish->id.counter;
       };
       const bool same_connection =
           before.copy != never && at(run, before.copy).connection == record.connection;
       const bool once = publish->attempts == 1 && copies_allowed(run, session, *publish) == 1;
-      if (first && behind(before.index))
+      if (first && !later && behind(before.index))
         findings.add(name_of(run, *publish) + " reached " + name_of(session) + " after a later one",
                      publish, {before.index, index});
       else if (!first && once && same_connection && !record.has(flag::dup) && behind(before.copy))
