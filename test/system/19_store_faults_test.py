@@ -129,7 +129,7 @@ def test_a_full_disk_refuses_and_loses_nothing(full_disk_broker, dial, join, ver
     got = [sleeper.take(30).payload[:8] for _ in kept]
     assert got == kept
     broker.restart()
-    wait_until(lambda: publish_again(broker, dial, version, b"after", qos), 60, "room again")
+    wait_until(lambda: publish_again(broker, dial, version, b"after", qos), 100, "room again")
 
 
 @needs_root
