@@ -34,7 +34,8 @@ void LaneShard::on(hop::Subscribe& subscribe) {
   const auto presence = present_.find(session->client_id);
   const bool v5 = presence != present_.end() && presence->second.protocol == 5;
   for (char& code : refused.codes) {  // 3.x knows one code for every refusal.
-    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(v5 ? quota_exceeded : 0x80);
+    const int refusal = v5 ? quota_exceeded : 0x80;
+    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(refusal);
   }
   if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
   if (!room_.sessions) {
@@ -42,9 +43,8 @@ void LaneShard::on(hop::Subscribe& subscribe) {
     return to_front(subscribe.connection, std::move(refused));
   }
   for (const FilterRow& row : subscribe.filters) {
-    const bool is_new =
-        std::ranges::find(session->filters, row.filter, &FilterRow::filter) ==
-        session->filters.end();
+    const bool is_new = std::ranges::find(session->filters, row.filter, &FilterRow::filter) ==
+                        session->filters.end();
     if (wants_retained(row, is_new)) done.retained_for.push_back(row);
   }
   Unit unit{*this};
@@ -60,8 +60,8 @@ void LaneShard::on(hop::Unsubscribe& unsubscribe) {
   hop::Unsubscribed done{unsubscribe.connection, unsubscribe.packet_id, {}};
   FiltersErased body{session->number, {}};
   for (Bytes& filter : unsubscribe.filters) {
-    const bool known = std::ranges::find(session->filters, filter, &FilterRow::filter) !=
-                       session->filters.end();
+    const bool known =
+        std::ranges::find(session->filters, filter, &FilterRow::filter) != session->filters.end();
     done.codes.push_back(known ? '\0' : static_cast<char>(no_subscription_existed));
     if (known) body.filters.push_back(std::move(filter));
   }
@@ -202,8 +202,8 @@ void LaneShard::on(const hop::QueueAck& ack) {
     case hop::AckKind::pubrec:
       if (!session->queue.on_pubrec(number)) return;
       for (const std::uint64_t released : session->queue.take_released()) {
-        to_front(session->connection, hop::QueueRelease{session->connection,
-                                                        SessionQueue::packet_id_of(released)});
+        to_front(session->connection,
+                 hop::QueueRelease{session->connection, SessionQueue::packet_id_of(released)});
       }
       return;
     case hop::AckKind::pubrec_refused: session->queue.drop(number); return;

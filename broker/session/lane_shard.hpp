@@ -184,7 +184,10 @@ class LaneShard {
   void commit_cursor(LaneState& lane, Session& session);
   void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
   void expire_retained();
-  struct Leave;
+  struct Leave {
+    hop::Detach detach;
+    std::uint64_t epoch = 0;  // Of the connection that ended.
+  };
   void leave(Leave& leave);
   void fail_client(LaneState& lane, const Bytes& client_id);
   void retry_failed();
@@ -255,12 +258,8 @@ class LaneShard {
   DiskRoom room_;
   std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
   std::vector<storage::OriginForgotten> failed_forgets_;
-  struct Leave {
-    hop::Detach detach;
-    std::uint64_t epoch = 0;  // Of the connection that ended.
-  };
   TextMap<Leave> leaving_;  // Until it is on disk.
-  bool failing_ = false;  // After a failed commit, until everything behind it failed too.
+  bool failing_ = false;    // After a failed commit, until everything behind it failed too.
   Instant next_sweep_;
   StoreMillis store_now_ = 0;
   WallMillis wall_ = 0;
