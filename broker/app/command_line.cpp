@@ -49,8 +49,7 @@ std::string listener_lines(const std::string& text) {
   const std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
   const std::string address = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
   const bool loopback = address == "127.0.0.1" || address == "::1" || address == "localhost";
-  return "listener " + port + ' ' + address + '\n' +
-         (loopback ? "allow_anonymous true\n" : "");
+  return "listener " + port + ' ' + address + '\n' + (loopback ? "allow_anonymous true\n" : "");
 }
 
 bool print_problems(const ConfigOutcome& outcome) {

@@ -270,16 +270,14 @@ bool ConfigReader::set(const Line& line, Target& target, const Rows& rows,
 
 bool ConfigReader::set_in_section(const Line& line) {
   switch (section_.kind) {
-    case Section::none:
-      return set(line, default_listener_, listener_options(), default_seen_);
+    case Section::none: return set(line, default_listener_, listener_options(), default_seen_);
     case Section::listener:
       return set(line, config().listeners[section_.index], listener_options(), section_.seen);
     case Section::rule:
       return set(line, config().rules[section_.index], rule_options(), section_.seen);
     case Section::stream:
       return set(line, config().streams[section_.index], stream_options(), section_.seen);
-    case Section::refused:
-      return false;
+    case Section::refused: return false;
   }
   return false;
 }

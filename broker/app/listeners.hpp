@@ -16,9 +16,9 @@ namespace naru::broker {
 
 struct OpenListener {
   std::string address;
-  std::uint16_t port = 0;       // The real one, also where the kernel chose it.
+  std::uint16_t port = 0;  // The real one, also where the kernel chose it.
   bool anonymous_allowed = false;
-  std::vector<int> sockets;     // One for each shard.
+  std::vector<int> sockets;  // One for each shard.
 };
 
 // An address the machine lacks is skipped where the configuration calls it optional.

@@ -63,8 +63,7 @@ class Node : public ShardHost, public Control {
   // ---- Control ----
   std::uint16_t shards() const override { return static_cast<std::uint16_t>(shards_.size()); }
   std::uint16_t shard_of(BytesView key) const override;
-  boost::asio::awaitable<void> run(std::uint16_t shard,
-                                   std::function<void(ShardCore&)> f) override;
+  boost::asio::awaitable<void> run(std::uint16_t shard, std::function<void(ShardCore&)> f) override;
   boost::asio::awaitable<bool> commit(
       std::uint16_t shard, std::function<bool(ShardCore&, std::uint64_t request)> f) override;
   boost::asio::awaitable<void> read(std::function<void(const storage::KvStore&)> f) override;

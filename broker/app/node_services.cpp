@@ -132,21 +132,11 @@ void Node::change_horizon(const std::vector<HorizonChange>& changes) {
   storage::Horizon& horizon = store_.horizon;
   for (const HorizonChange& each : changes) {
     switch (each.kind) {
-      case Kind::session_opened:
-        horizon.open_session(each.lane, each.number);
-        break;
-      case Kind::session_passed:
-        horizon.pass(each.lane, each.number, each.through);
-        break;
-      case Kind::session_ended:
-        horizon.end_session(each.lane, each.number);
-        break;
-      case Kind::outbox_opened:
-        horizon.open_outbox(each.lane, each.number, each.origin);
-        break;
-      case Kind::outbox_closed:
-        horizon.close_outbox(each.lane, each.number, each.origin);
-        break;
+      case Kind::session_opened: horizon.open_session(each.lane, each.number); break;
+      case Kind::session_passed: horizon.pass(each.lane, each.number, each.through); break;
+      case Kind::session_ended: horizon.end_session(each.lane, each.number); break;
+      case Kind::outbox_opened: horizon.open_outbox(each.lane, each.number, each.origin); break;
+      case Kind::outbox_closed: horizon.close_outbox(each.lane, each.number, each.origin); break;
     }
   }
 }

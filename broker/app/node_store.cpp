@@ -94,9 +94,9 @@ Result<void> open_store(const Config& config, const Clock& clock, NodeStore& sto
   const auto kept = storage::read_time(*store.kv);
   if (!kept) return kept.error();
   store.wall_at_start = clock.wall();
-  const bool trusted = config.downtime_counts == DowntimeCounts::always ||
-                       (config.downtime_counts == DowntimeCounts::automatic &&
-                        is_clock_synchronised());
+  const bool trusted =
+      config.downtime_counts == DowntimeCounts::always ||
+      (config.downtime_counts == DowntimeCounts::automatic && is_clock_synchronised());
   store.store_base = storage::resume_store_time(*kept, store.wall_at_start, trusted);
   return {};
 }

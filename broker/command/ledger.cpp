@@ -7,13 +7,11 @@ namespace naru::broker {
 
 namespace {
 constexpr std::array<std::string_view, 11> state_names = {
-    "queued",    "sent",   "delivered", "accepted", "running",   "succeeded",
-    "failed",    "rejected", "expired",   "cancelled", "superseded"};
+    "queued", "sent",     "delivered", "accepted",  "running",   "succeeded",
+    "failed", "rejected", "expired",   "cancelled", "superseded"};
 }  // namespace
 
-std::string_view name(CommandState state) {
-  return state_names[static_cast<std::size_t>(state)];
-}
+std::string_view name(CommandState state) { return state_names[static_cast<std::size_t>(state)]; }
 
 std::optional<CommandState> command_state(std::string_view name) {
   const auto found = std::ranges::find(state_names, name);

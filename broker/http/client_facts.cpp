@@ -13,12 +13,9 @@ namespace {
 
 const char* protocol_name(std::uint8_t protocol) {
   switch (protocol) {
-    case 3:
-      return "3.1";
-    case 5:
-      return "5.0";
-    default:
-      return "3.1.1";
+    case 3: return "3.1";
+    case 5: return "5.0";
+    default: return "3.1.1";
   }
 }
 

@@ -16,23 +16,16 @@ constexpr Millis moment{20};
 
 unsigned status_of(Errc code) {
   switch (code) {
-    case Errc::invalid:
-      return 400;
-    case Errc::not_found:
-      return 404;
-    case Errc::refused:
-      return 403;
-    case Errc::busy:
-      return 409;
-    case Errc::no_space:
-      return 507;
+    case Errc::invalid: return 400;
+    case Errc::not_found: return 404;
+    case Errc::refused: return 403;
+    case Errc::busy: return 409;
+    case Errc::no_space: return 507;
     case Errc::unavailable:
-    case Errc::not_cached:
-      return 503;
+    case Errc::not_cached: return 503;
     case Errc::io:
     case Errc::corrupt:
-    case Errc::newer:
-      return 500;
+    case Errc::newer: return 500;
   }
   return 500;
 }

@@ -58,33 +58,15 @@ DecodeError decode_connect_properties(ByteReader& in, Connect& out) {
     const auto u16 = static_cast<std::uint16_t>(found.number);
     const bool yes = found.number != 0;
     switch (found.id) {
-      case property::session_expiry_interval:
-        out.session_expiry_interval = found.number;
-        return;
-      case property::receive_maximum:
-        out.receive_maximum = u16;
-        return;
-      case property::maximum_packet_size:
-        out.maximum_packet_size = found.number;
-        return;
-      case property::topic_alias_maximum:
-        out.topic_alias_maximum = u16;
-        return;
-      case property::request_response_information:
-        out.request_response_information = yes;
-        return;
-      case property::request_problem_information:
-        out.request_problem_information = yes;
-        return;
-      case property::authentication_method:
-        out.authentication_method = found.bytes;
-        return;
-      case property::authentication_data:
-        out.authentication_data = found.bytes;
-        return;
-      default:
-        has_user_properties = true;
-        return;
+      case property::session_expiry_interval: out.session_expiry_interval = found.number; return;
+      case property::receive_maximum: out.receive_maximum = u16; return;
+      case property::maximum_packet_size: out.maximum_packet_size = found.number; return;
+      case property::topic_alias_maximum: out.topic_alias_maximum = u16; return;
+      case property::request_response_information: out.request_response_information = yes; return;
+      case property::request_problem_information: out.request_problem_information = yes; return;
+      case property::authentication_method: out.authentication_method = found.bytes; return;
+      case property::authentication_data: out.authentication_data = found.bytes; return;
+      default: has_user_properties = true; return;
     }
   });
   if (has_user_properties) out.user_properties = UserProperties{raw};
@@ -99,14 +81,9 @@ DecodeError decode_will(ByteReader& in, Version version, Will& out) {
     const auto error =
         decode_properties(in, place::will, out.properties, [&](const Property& found) {
           switch (found.id) {
-            case property::message_expiry_interval:
-              out.expiry = found.number;
-              break;
-            case property::will_delay_interval:
-              out.delay_interval = found.number;
-              break;
-            default:
-              return;
+            case property::message_expiry_interval: out.expiry = found.number; break;
+            case property::will_delay_interval: out.delay_interval = found.number; break;
+            default: return;
           }
           out.properties_clean = false;
         });
@@ -148,56 +125,27 @@ DecodeError decode_connack_properties(ByteReader& in, Connack& out) {
     const auto u16 = static_cast<std::uint16_t>(found.number);
     const bool yes = found.number != 0;
     switch (found.id) {
-      case property::session_expiry_interval:
-        out.session_expiry_interval = found.number;
-        return;
-      case property::receive_maximum:
-        out.receive_maximum = u16;
-        return;
-      case property::maximum_qos:
-        out.maximum_qos = static_cast<Qos>(found.number);
-        return;
-      case property::retain_available:
-        out.retain_available = yes;
-        return;
-      case property::maximum_packet_size:
-        out.maximum_packet_size = found.number;
-        return;
-      case property::assigned_client_identifier:
-        out.assigned_client_id = found.bytes;
-        return;
-      case property::topic_alias_maximum:
-        out.topic_alias_maximum = u16;
-        return;
-      case property::reason_string:
-        out.reason_string = found.bytes;
-        return;
+      case property::session_expiry_interval: out.session_expiry_interval = found.number; return;
+      case property::receive_maximum: out.receive_maximum = u16; return;
+      case property::maximum_qos: out.maximum_qos = static_cast<Qos>(found.number); return;
+      case property::retain_available: out.retain_available = yes; return;
+      case property::maximum_packet_size: out.maximum_packet_size = found.number; return;
+      case property::assigned_client_identifier: out.assigned_client_id = found.bytes; return;
+      case property::topic_alias_maximum: out.topic_alias_maximum = u16; return;
+      case property::reason_string: out.reason_string = found.bytes; return;
       case property::wildcard_subscription_available:
         out.wildcard_subscription_available = yes;
         return;
       case property::subscription_identifier_available:
         out.subscription_identifier_available = yes;
         return;
-      case property::shared_subscription_available:
-        out.shared_subscription_available = yes;
-        return;
-      case property::server_keep_alive:
-        out.server_keep_alive = u16;
-        return;
-      case property::response_information:
-        out.response_information = found.bytes;
-        return;
-      case property::server_reference:
-        out.server_reference = found.bytes;
-        return;
-      case property::authentication_method:
-        out.authentication_method = found.bytes;
-        return;
-      case property::authentication_data:
-        out.authentication_data = found.bytes;
-        return;
-      default:
-        return;
+      case property::shared_subscription_available: out.shared_subscription_available = yes; return;
+      case property::server_keep_alive: out.server_keep_alive = u16; return;
+      case property::response_information: out.response_information = found.bytes; return;
+      case property::server_reference: out.server_reference = found.bytes; return;
+      case property::authentication_method: out.authentication_method = found.bytes; return;
+      case property::authentication_data: out.authentication_data = found.bytes; return;
+      default: return;
     }
   });
 }
@@ -258,17 +206,10 @@ DecodeError decode_disconnect(const Frame& frame, Version version, Disconnect& o
   BytesView raw;
   const auto error = decode_properties(in, place::disconnect, raw, [&](const Property& found) {
     switch (found.id) {
-      case property::session_expiry_interval:
-        out.session_expiry_interval = found.number;
-        return;
-      case property::reason_string:
-        out.reason_string = found.bytes;
-        return;
-      case property::server_reference:
-        out.server_reference = found.bytes;
-        return;
-      default:
-        return;
+      case property::session_expiry_interval: out.session_expiry_interval = found.number; return;
+      case property::reason_string: out.reason_string = found.bytes; return;
+      case property::server_reference: out.server_reference = found.bytes; return;
+      default: return;
     }
   });
   if (error != DecodeError::none) return error;
@@ -287,17 +228,10 @@ DecodeError decode_auth(const Frame& frame, Version version, Auth& out) {
   BytesView raw;
   const auto error = decode_properties(in, place::auth, raw, [&](const Property& found) {
     switch (found.id) {
-      case property::authentication_method:
-        out.method = found.bytes;
-        return;
-      case property::authentication_data:
-        out.data = found.bytes;
-        return;
-      case property::reason_string:
-        out.reason_string = found.bytes;
-        return;
-      default:
-        return;
+      case property::authentication_method: out.method = found.bytes; return;
+      case property::authentication_data: out.data = found.bytes; return;
+      case property::reason_string: out.reason_string = found.bytes; return;
+      default: return;
     }
   });
   if (error != DecodeError::none) return error;

@@ -26,17 +26,12 @@ DecodeError decode_publish_properties(BytesView& rest, Publish& out) {
   const auto error =
       decode_properties(in, place::publish, out.properties, [&](const Property& found) {
         switch (found.id) {
-          case property::message_expiry_interval:
-            out.expiry = found.number;
-            break;
+          case property::message_expiry_interval: out.expiry = found.number; break;
           case property::topic_alias:
             out.topic_alias = static_cast<std::uint16_t>(found.number);
             break;
-          case property::subscription_identifier:
-            has_subscription_ids = true;
-            break;
-          default:
-            return;
+          case property::subscription_identifier: has_subscription_ids = true; break;
+          default: return;
         }
         out.properties_clean = false;
       });

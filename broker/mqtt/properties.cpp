@@ -73,22 +73,12 @@ const PropertyRow* find_row(std::uint8_t id) {
 
 void read_value(ByteReader& in, Wire wire, Property& out) {
   switch (wire) {
-    case Wire::byte:
-      out.number = in.u8();
-      return;
-    case Wire::u16:
-      out.number = in.u16();
-      return;
-    case Wire::u32:
-      out.number = in.u32();
-      return;
-    case Wire::varint:
-      out.number = minimal_varint(in);
-      return;
+    case Wire::byte: out.number = in.u8(); return;
+    case Wire::u16: out.number = in.u16(); return;
+    case Wire::u32: out.number = in.u32(); return;
+    case Wire::varint: out.number = minimal_varint(in); return;
     case Wire::utf8:
-    case Wire::binary:
-      out.bytes = in.block16();
-      return;
+    case Wire::binary: out.bytes = in.block16(); return;
     case Wire::utf8_pair:
       out.bytes = in.block16();
       out.value = in.block16();
@@ -102,17 +92,10 @@ DecodeError check_value(const PropertyRow& row, const Property& read) {
   }
   bool good = true;
   switch (row.rule) {
-    case Rule::any:
-      break;
-    case Rule::zero_or_one:
-      good = read.number <= 1;
-      break;
-    case Rule::not_zero:
-      good = read.number != 0;
-      break;
-    case Rule::topic:
-      good = valid_topic(read.bytes);
-      break;
+    case Rule::any: break;
+    case Rule::zero_or_one: good = read.number <= 1; break;
+    case Rule::not_zero: good = read.number != 0; break;
+    case Rule::topic: good = valid_topic(read.bytes); break;
   }
   if (good) return DecodeError::none;
   return row.id == property::topic_alias ? DecodeError::topic_alias_invalid

@@ -105,12 +105,9 @@ std::string_view name(PacketType type) { return packet_names[static_cast<std::si
 
 std::string_view name(Version version) {
   switch (version) {
-    case Version::v3_1:
-      return "3.1";
-    case Version::v3_1_1:
-      return "3.1.1";
-    case Version::v5:
-      return "5.0";
+    case Version::v3_1: return "3.1";
+    case Version::v3_1_1: return "3.1.1";
+    case Version::v5: return "5.0";
   }
   return "unknown";
 }
@@ -121,20 +118,14 @@ bool may_carry(PacketType type, ReasonCode code) {
 
 std::uint8_t connack_code_v3(ReasonCode code) {
   switch (code) {
-    case ReasonCode::success:
-      return 0;
-    case ReasonCode::unsupported_protocol_version:
-      return 1;
-    case ReasonCode::client_identifier_not_valid:
-      return 2;
-    case ReasonCode::bad_user_name_or_password:
-      return 4;
+    case ReasonCode::success: return 0;
+    case ReasonCode::unsupported_protocol_version: return 1;
+    case ReasonCode::client_identifier_not_valid: return 2;
+    case ReasonCode::bad_user_name_or_password: return 4;
     case ReasonCode::not_authorized:
     case ReasonCode::banned:
-    case ReasonCode::bad_authentication_method:
-      return 5;
-    default:
-      return 3;
+    case ReasonCode::bad_authentication_method: return 5;
+    default: return 3;
   }
 }
 

@@ -31,9 +31,7 @@ struct Mail {
   std::vector<Handed> handed;
   std::vector<std::function<void(ShardCore&)>> work;
 
-  bool empty() const {
-    return hops.empty() && outcomes.empty() && handed.empty() && work.empty();
-  }
+  bool empty() const { return hops.empty() && outcomes.empty() && handed.empty() && work.empty(); }
   void clear() {
     hops.clear();
     outcomes.clear();

@@ -46,7 +46,7 @@ class ShardHost {
   virtual bool read_cached(Fetched& fetched) = 0;
   // Reads on another thread, then calls Shard::post with the result.
   virtual void read_later(std::uint16_t shard, Fetch fetch) = 0;
-  virtual bool admit_connection() = 0;   // False: the limit is reached.
+  virtual bool admit_connection() = 0;  // False: the limit is reached.
   virtual void connection_gone() = 0;
 };
 

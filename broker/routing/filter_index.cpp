@@ -88,7 +88,7 @@ bool FilterIndex::remove_below(Node& node, BytesView rest, const Route& owner) {
   const BytesView level = take_level(rest, last);
   if (level == "#") return take(node.hash_rows, owner);
   const auto child = level == "+" ? node.children.end() : node.children.find(level);
-  std::unique_ptr<Node>* next = level == "+"                       ? &node.plus
+  std::unique_ptr<Node>* next = level == "+"                   ? &node.plus
                                 : child == node.children.end() ? nullptr
                                                                : &child->second;
   if (next == nullptr || !*next) return false;

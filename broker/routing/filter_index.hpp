@@ -44,9 +44,7 @@ class FilterIndex final : public RouteTable {
     std::unique_ptr<Node> plus;
     Rows rows;       // Filters that end here.
     Rows hash_rows;  // Filters that end here with '#'.
-    bool unused() const {
-      return children.empty() && !plus && rows.empty() && hash_rows.empty();
-    }
+    bool unused() const { return children.empty() && !plus && rows.empty() && hash_rows.empty(); }
   };
 
   static bool put(Rows& rows, const Route& route);

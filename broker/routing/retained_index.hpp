@@ -14,8 +14,8 @@
 namespace naru::broker {
 
 struct RetainedMessage {
-  std::uint64_t version = 0;      // Ascends with every change of the topic; the newest wins.
-  storage::MessageRef message;    // Empty after a clear, until the clear is forgotten.
+  std::uint64_t version = 0;    // Ascends with every change of the topic; the newest wins.
+  storage::MessageRef message;  // Empty after a clear, until the clear is forgotten.
 };
 
 class RetainedIndex {

@@ -23,7 +23,7 @@ struct Route {
   std::uint32_t subscription_id = 0;  // 0: none.
   std::uint16_t place = 0;            // The connection's shard, the session's lane.
   Kind kind = Kind::connection;
-  std::uint8_t options = 0;           // As in SUBSCRIBE.
+  std::uint8_t options = 0;  // As in SUBSCRIBE.
 
   bool same_owner(const Route& other) const {
     return kind == other.kind && owner == other.owner && place == other.place;

@@ -57,9 +57,9 @@ struct Connection {
   std::uint64_t publishes = 0;  // Of this connection, for stamps.
   Instant last_received;
 
-  Bytes output;      // Bytes for the socket, gathered over the turn.
+  Bytes output;  // Bytes for the socket, gathered over the turn.
   AckRing acks;
-  std::size_t open_qos2 = 0;  // Inbound, until PUBCOMP.
+  std::size_t open_qos2 = 0;                                           // Inbound, until PUBCOMP.
   boost::unordered_flat_map<mqtt::PacketId, std::uint64_t> receiving;  // -> place in acks.
 
   // A clean session.

@@ -146,8 +146,7 @@ void Front::on_disconnect(Connection& c, const mqtt::Frame& frame) {
   mqtt::Disconnect packet;
   const mqtt::DecodeError error = mqtt::decode_disconnect(frame, c.version, packet);
   if (error != mqtt::DecodeError::none) return fail(c, error);
-  if (packet.session_expiry_interval && *packet.session_expiry_interval != 0 &&
-      c.expiry_was_zero) {
+  if (packet.session_expiry_interval && *packet.session_expiry_interval != 0 && c.expiry_was_zero) {
     return end(c, ReasonCode::protocol_error);
   }
   std::optional<std::uint32_t> expiry = packet.session_expiry_interval;
@@ -187,9 +186,8 @@ void Front::detach(Connection& c, bool publish_will, ReasonCode reason,
                    std::optional<std::uint32_t> expiry_s) {
   if (c.client_id.empty()) return;
   ++counters_.disconnects;
-  output_.hops[settings_.shard].emplace_back(hop::Detach{c.id, c.client_id, publish_will,
-                                                         static_cast<std::uint8_t>(reason),
-                                                         expiry_s});
+  output_.hops[settings_.shard].emplace_back(
+      hop::Detach{c.id, c.client_id, publish_will, static_cast<std::uint8_t>(reason), expiry_s});
 }
 
 void Front::closed(ConnectionId id) {
@@ -206,8 +204,7 @@ void Front::closed(ConnectionId id) {
 
 void Front::shut_down() {
   for (auto& [id, connection] : connections_) {
-    if (connection->version == mqtt::Version::v5 &&
-        connection->state == Connection::State::live) {
+    if (connection->version == mqtt::Version::v5 && connection->state == Connection::State::live) {
       mqtt::Disconnect packet;
       packet.reason = ReasonCode::server_shutting_down;
       mqtt::encode(packet, connection->version, connection->output);

@@ -64,9 +64,8 @@ class Front final : public LiveSink {
   void on(hop::RetainedFound& found);
   void on(hop::CommandDeliver& deliver);
 
-  void deliver(ConnectionId connection, const storage::MessageView& view,
-               storage::MessageRef& kept, std::uint8_t options,
-               const std::vector<std::uint32_t>& subscription_ids) override;
+  void deliver(ConnectionId connection, const storage::MessageView& view, storage::MessageRef& kept,
+               std::uint8_t options, const std::vector<std::uint32_t>& subscription_ids) override;
   void on_published(const Waiter& waiter, bool failed) override;
 
   std::size_t size() const { return connections_.size(); }

@@ -144,18 +144,16 @@ void Front::on(hop::CommandDeliver& deliver) {
   Connection* const c = find(deliver.connection);
   if (c == nullptr || c->state != Connection::State::live || c->session != 0) return;
   const MessageView& view = deliver.message.message->view();
-  const bool subscribed =
-      std::ranges::any_of(c->filters, [&](const storage::FilterRow& row) {
-        return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, view.topic);
-      });
-  const bool under_way = std::ranges::any_of(
-      c->commands, [&](const auto& each) { return each.second == deliver.id; });
+  const bool subscribed = std::ranges::any_of(c->filters, [&](const storage::FilterRow& row) {
+    return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, view.topic);
+  });
+  const bool under_way =
+      std::ranges::any_of(c->commands, [&](const auto& each) { return each.second == deliver.id; });
   if (!subscribed || under_way || !c->window.has_room() || !fits(*c, view, 1, {})) return;
   const mqtt::PacketId id = c->window.offer(Qos::at_least_once);
   c->commands[id] = deliver.id;
   write(*c, view, id, 1, false, {});
-  output_.hops[settings_.shard].emplace_back(
-      hop::CommandAcked{c->client_id, deliver.id, true});
+  output_.hops[settings_.shard].emplace_back(hop::CommandAcked{c->client_id, deliver.id, true});
 }
 
 // ---- acknowledgements from clients -------------------------------------------------------------

@@ -63,8 +63,8 @@ void Front::publish_once(Connection& c, const mqtt::Publish& p, const MessageVie
   const bool acknowledged = p.qos == Qos::at_least_once;
   Waiter waiter;
   if (acknowledged) waiter = {Waiter::Kind::connection, c.id, c.acks.next_place()};
-  const auto outcome = publisher_.publish(view, nullptr, route_of(c), Publisher::Attempt::only,
-                                          waiter, *this);
+  const auto outcome =
+      publisher_.publish(view, nullptr, route_of(c), Publisher::Attempt::only, waiter, *this);
   if (!acknowledged) return;
   const ReasonCode reason = outcome.matched || c.version != mqtt::Version::v5
                                 ? ReasonCode::success
@@ -88,12 +88,11 @@ void Front::publish_twice(Connection& c, const mqtt::Publish& p, const MessageVi
     return acknowledge(c, p.packet_id, PacketType::pubrec, ReasonCode::success);
   }
   if (c.receiving.contains(p.packet_id)) return;  // Its PUBREC waits for the disk.
-  c.receiving[p.packet_id] = c.acks.push({p.packet_id, PacketType::pubrec, ReasonCode::success,
-                                          false});
+  c.receiving[p.packet_id] =
+      c.acks.push({p.packet_id, PacketType::pubrec, ReasonCode::success, false});
   const bool durable = publisher_.has_durable_target(view);
-  output_.hops[settings_.shard].emplace_back(
-      hop::Receive{c.lane, c.id, c.session, p.packet_id, durable,
-                   Carried{storage::Message::make(view)}});
+  output_.hops[settings_.shard].emplace_back(hop::Receive{
+      c.lane, c.id, c.session, p.packet_id, durable, Carried{storage::Message::make(view)}});
 }
 
 void Front::on(const hop::Received& received) {
@@ -116,7 +115,8 @@ void Front::on_published(const Waiter& waiter, bool failed) {
   if (c == nullptr || c->state == Connection::State::closing) return;
   // 3.x cannot say that a message was not taken, and no version can with PUBCOMP; ending the
   // connection makes the client try again.
-  const bool speechless = c->version != mqtt::Version::v5 || waiter.kind == Waiter::Kind::completion;
+  const bool speechless =
+      c->version != mqtt::Version::v5 || waiter.kind == Waiter::Kind::completion;
   if (failed && speechless) return end(*c, ReasonCode::quota_exceeded);
   const ReasonCode reason = failed ? ReasonCode::quota_exceeded : ReasonCode::success;
   if (waiter.kind == Waiter::Kind::completion) {
@@ -179,8 +179,7 @@ void Front::release_acks(Connection& c) {
 // ---- what a client may publish -----------------------------------------------------------------
 
 // Command topics belong to the broker; a device may answer its own.
-Front::TopicKind Front::kind_of(const Connection& c, BytesView topic,
-                                BytesView& command_id) const {
+Front::TopicKind Front::kind_of(const Connection& c, BytesView topic, BytesView& command_id) const {
   if (topic.starts_with("$SYS/")) return TopicKind::forbidden;
   const BytesView prefix = settings_.command_prefix;
   if (!topic.starts_with(prefix) || topic.size() <= prefix.size() || topic[prefix.size()] != '/') {

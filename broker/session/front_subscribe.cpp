@@ -52,12 +52,12 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
     rows.push_back({Bytes{entry.filter}, options_of(entry), packet.subscription_id});
   }
   if (c.session == 0) return subscribe_clean(c, packet.packet_id, std::move(rows), codes);
-  output_.hops[settings_.shard].emplace_back(hop::Subscribe{
-      c.lane, c.id, c.session, packet.packet_id, std::move(rows), std::move(codes)});
+  output_.hops[settings_.shard].emplace_back(
+      hop::Subscribe{c.lane, c.id, c.session, packet.packet_id, std::move(rows), std::move(codes)});
 }
 
-void Front::subscribe_clean(Connection& c, mqtt::PacketId id,
-                            std::vector<storage::FilterRow> rows, const Bytes& codes) {
+void Front::subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
+                            const Bytes& codes) {
   std::vector<storage::FilterRow> retained_for;
   for (storage::FilterRow& row : rows) {
     const auto same = std::ranges::find(c.filters, row.filter, &storage::FilterRow::filter);
@@ -77,10 +77,9 @@ void Front::subscribe_clean(Connection& c, mqtt::PacketId id,
   suback(c, id, codes);
   after_suback(c, std::move(retained_for));
   const Bytes own_commands = settings_.command_prefix + '/' + c.client_id + "/commands/x";
-  const bool takes_commands =
-      std::ranges::any_of(c.filters, [&](const storage::FilterRow& row) {
-        return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, own_commands);
-      });
+  const bool takes_commands = std::ranges::any_of(c.filters, [&](const storage::FilterRow& row) {
+    return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, own_commands);
+  });
   if (takes_commands) {
     output_.hops[settings_.shard].emplace_back(hop::CommandOffer{c.client_id, c.id});
   }

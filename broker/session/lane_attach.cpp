@@ -110,9 +110,9 @@ void LaneShard::attach_now(hop::Attach& attach) {
   answer.session = row.number;
   answer.epoch = row.epoch;
   const auto window = std::min(attach.receive_maximum, settings_.max_inflight);
-  presence = Presence{attach.connection, row.epoch, attach.keep_alive_s, window,
-                      attach.protocol,   attach.clean_start, wall_,
-                      std::move(attach.address), attach.identity};
+  presence = Presence{
+      attach.connection,  row.epoch, attach.keep_alive_s,       window,         attach.protocol,
+      attach.clean_start, wall_,     std::move(attach.address), attach.identity};
   dues_.cancel(due_key(DueKind::expiry, lane.lane(), attach.client_id));
   dues_.cancel(due_key(DueKind::will, lane.lane(), attach.client_id));
   if (row.number == 0 && !row.will && client == nullptr) {
@@ -225,8 +225,7 @@ void LaneShard::due(const Bytes& key) {
 
 // ---- what the broker owes ----------------------------------------------------------------------
 
-void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox,
-                               LiveSink& live) {
+void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live) {
   if (outbox.publishing) return;
   if (settings_.planted == PlantedFault::clear_before_write &&
       std::exchange(outbox.releasing, false)) {

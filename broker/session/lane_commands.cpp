@@ -70,8 +70,8 @@ void LaneShard::put_command(LaneState& lane, CommandRow row, Unit& unit, Message
   latest.row = row;
   ++latest.in_flight;
   if (message) {
-    Enqueued body{Message::encoded_of(message),
-                  {Reference{row.session, row.queue_number, 1, {}}}, false};
+    Enqueued body{
+        Message::encoded_of(message), {Reference{row.session, row.queue_number, 1, {}}}, false};
     unit.add(lane, std::move(body), std::move(message));
   }
   unit.add(lane, CommandPut{std::move(row)});

@@ -66,8 +66,8 @@ void LaneShard::Unit::submit(bool urgent) {
       return true;
     });
   }
-  pending_.bytes = unit_.rows.size_bytes() + unit_.parts.size() +
-                   (unit_.message ? unit_.message->size() : 0);
+  pending_.bytes =
+      unit_.rows.size_bytes() + unit_.parts.size() + (unit_.message ? unit_.message->size() : 0);
   owner_->pending_bytes_ += pending_.bytes;
   unit_.ticket = ++owner_->submitted_;
   unit_.urgent = urgent;
@@ -183,8 +183,11 @@ void LaneShard::take_effects(LaneState& lane) {
 // What follows a committed record beyond the state it changed.
 void LaneShard::after(LaneState& lane, const Record& record, LiveSink& live) {
   if (const auto* body = std::get_if<CursorPut>(&record.body)) {
-    output_.horizon.push_back({HorizonChange::Kind::session_passed, lane.lane(), body->session,
-                               body->cursor.acked_through, {}});
+    output_.horizon.push_back({HorizonChange::Kind::session_passed,
+                               lane.lane(),
+                               body->session,
+                               body->cursor.acked_through,
+                               {}});
     if (Session* const session = lane.find_session(body->session)) {
       session->cursor_in_flight = false;
       for (const std::uint64_t number : session->queue.take_released()) {
@@ -237,8 +240,8 @@ void LaneShard::set_dues(LaneState& lane, BytesView client_id, const SessionRow&
   const Bytes expiry = due_key(DueKind::expiry, lane.lane(), client_id);
   const Bytes will = due_key(DueKind::will, lane.lane(), client_id);
   const bool ends = !row.connected && row.expiry_s != 0xffffffff;
-  dues_.set(expiry, ends ? row.changed_at + std::uint64_t{row.expiry_s} * 1000
-                         : never_of<StoreMillis>());
+  dues_.set(expiry,
+            ends ? row.changed_at + std::uint64_t{row.expiry_s} * 1000 : never_of<StoreMillis>());
   dues_.set(will, !row.connected && row.will ? row.will_due_at : never_of<StoreMillis>());
 }
 

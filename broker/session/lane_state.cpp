@@ -78,9 +78,8 @@ struct LaneState::Applier {
     Session* const session = lane.find_session(body.session);
     if (session == nullptr) return;
     for (const Bytes& filter : body.filters) {
-      if (std::erase_if(session->filters, [&](const FilterRow& row) {
-            return row.filter == filter;
-          }) != 0) {
+      if (std::erase_if(session->filters,
+                        [&](const FilterRow& row) { return row.filter == filter; }) != 0) {
         effects.routes.push_back({false, filter, route_of(lane.lane_, body.session, {})});
       }
     }
@@ -150,8 +149,8 @@ struct LaneState::Applier {
   }
 };
 
-void LaneState::apply(const Record& record, std::uint64_t journal_number,
-                      const MessageRef& message, Effects& effects) {
+void LaneState::apply(const Record& record, std::uint64_t journal_number, const MessageRef& message,
+                      Effects& effects) {
   if (!log_.advance(record.head.index)) return;
   std::visit(Applier{*this, record.head, journal_number, message, effects}, record.body);
 }

@@ -52,9 +52,9 @@ struct Outbox {
   storage::OutboxRow row;
   std::uint64_t journal_number = 0;
   storage::MessageRef message;
-  bool releasing = false;       // Leader: its release is on its way to the disk.
-  bool publishing = false;      // Leader: it is on its way to the routes.
-  bool published = false;       // Leader: it was, at least once.
+  bool releasing = false;   // Leader: its release is on its way to the disk.
+  bool publishing = false;  // Leader: it is on its way to the routes.
+  bool published = false;   // Leader: it was, at least once.
 };
 
 struct OriginLess {

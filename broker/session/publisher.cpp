@@ -69,8 +69,8 @@ void Publisher::merge_owners() {
       const std::uint8_t flags = (best.options | route.options) & retain_as_published;
       // No local counts only when every one of the filters says so.
       const std::uint8_t local = best.options & route.options & no_local;
-      best.options = static_cast<std::uint8_t>(
-          std::max(best.options & 3, route.options & 3) | flags | local);
+      best.options =
+          static_cast<std::uint8_t>(std::max(best.options & 3, route.options & 3) | flags | local);
     }
     if (route.subscription_id != 0) merged_ids_[kept - 1].push_back(route.subscription_id);
   }
@@ -78,9 +78,8 @@ void Publisher::merge_owners() {
 }
 
 void Publisher::add_target(const MessageView& view, const Route& route, std::uint8_t options) {
-  const std::uint16_t shard = route.kind == Route::Kind::connection
-                                  ? route.place
-                                  : settings_.shard_of_lane(route.place);
+  const std::uint16_t shard =
+      route.kind == Route::Kind::connection ? route.place : settings_.shard_of_lane(route.place);
   Delivery delivery{route.kind, route.place, route.owner, options, {}};
   const auto place = static_cast<std::size_t>(&route - matches_.routes.data());
   if (place < merged_ids_.size()) {
@@ -149,9 +148,9 @@ std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, b
     const LaneId lane = cluster::lane_of(made.key);
     parts += view.qos != 0 ? 1 : 0;
     output_.hops[settings_.shard_of_lane(lane)].emplace_back(
-        hop::StreamAppend{lane, dead ? Bytes{dead_letter_stream} : rule.stream,
-                          std::move(made.key), static_cast<std::uint8_t>(made.note),
-                          std::move(made.note_text), Carried{kept}, once, durable_reply});
+        hop::StreamAppend{lane, dead ? Bytes{dead_letter_stream} : rule.stream, std::move(made.key),
+                          static_cast<std::uint8_t>(made.note), std::move(made.note_text),
+                          Carried{kept}, once, durable_reply});
   }
   rule_hits_.clear();
   if (command_reply_) {

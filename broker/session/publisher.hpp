@@ -51,8 +51,8 @@ class Publisher {
     repeat,  // Whoever took it at once has it: only what is stored is tried again.
   };
   struct Outcome {
-    bool matched = false;      // Somebody wants it.
-    bool waits = false;        // on_published() will follow; false: done already.
+    bool matched = false;  // Somebody wants it.
+    bool waits = false;    // on_published() will follow; false: done already.
   };
 
   Publisher(const ShardSettings& settings, const RouteTable& routes, const RuleSet& rules,
@@ -96,9 +96,9 @@ class Publisher {
   ShardCounters& counters_;
 
   Matches matches_;
-  std::vector<std::vector<std::uint32_t>> merged_ids_;   // By place in matches_, where merged.
-  std::vector<std::vector<Delivery>> targets_;           // By shard.
-  std::vector<bool> durable_;                            // By shard: its hop has to be committed.
+  std::vector<std::vector<std::uint32_t>> merged_ids_;  // By place in matches_, where merged.
+  std::vector<std::vector<Delivery>> targets_;          // By shard.
+  std::vector<bool> durable_;                           // By shard: its hop has to be committed.
   std::vector<std::size_t> rule_hits_;
   std::optional<hop::CommandReply> command_reply_;
   std::deque<Open> open_;  // open_[0] has number base_.

@@ -29,9 +29,9 @@ struct RecoveryTarget {
 struct Recovered {
   std::uint64_t next_journal_number = 1;
   std::uint64_t sessions = 0;
-  std::uint64_t queued = 0;    // Places in queues.
+  std::uint64_t queued = 0;  // Places in queues.
   std::uint64_t retained = 0;
-  std::uint64_t entries = 0;   // Of the journal.
+  std::uint64_t entries = 0;     // Of the journal.
   std::uint64_t unreadable = 0;  // Rows this release could not read; left alone and counted.
   std::uint64_t gaps = 0;        // Places in queues whose entry is missing.
 };

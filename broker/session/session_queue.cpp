@@ -125,8 +125,8 @@ std::uint64_t SessionQueue::find(std::uint16_t packet_id) const {
   if (packet_id == 0 || packet_id > queue_packet_ids) return 0;
   const std::uint64_t base = acked_through_ + 1;
   const std::uint64_t wanted = packet_id - 1u;
-  const std::uint64_t ahead = (wanted + queue_packet_ids - base % queue_packet_ids) %
-                              queue_packet_ids;
+  const std::uint64_t ahead =
+      (wanted + queue_packet_ids - base % queue_packet_ids) % queue_packet_ids;
   const std::uint64_t number = base + ahead;
   return number < next_ && number <= last_ ? number : 0;
 }

@@ -86,9 +86,9 @@ class SessionQueue {
   std::uint64_t find(std::uint16_t packet_id) const;
   // Each returns false, and changes nothing, when the entry does not wait for it.
   bool on_puback(std::uint64_t number);
-  bool on_pubrec(std::uint64_t number);   // Then commit the cursor, then send PUBREL.
+  bool on_pubrec(std::uint64_t number);  // Then commit the cursor, then send PUBREL.
   bool on_pubcomp(std::uint64_t number);
-  void drop(std::uint64_t number);        // Expired, cancelled, too large or over a limit.
+  void drop(std::uint64_t number);  // Expired, cancelled, too large or over a limit.
   // Drops the oldest entry that is not on its way to the client; 0 when there is none.
   std::uint64_t drop_oldest_waiting();
 
@@ -117,7 +117,7 @@ class SessionQueue {
   std::uint64_t reserved_ = 0;
   std::uint64_t next_ = 1;
   std::uint64_t sent_through_ = 0;
-  std::uint64_t moved_through_ = 0;  // All that is done, sent or released is at or below it.
+  std::uint64_t moved_through_ = 0;    // All that is done, sent or released is at or below it.
   std::uint64_t dropped_through_ = 0;  // Where drop_oldest_waiting() goes on.
   std::uint64_t bytes_ = 0;
   std::size_t in_flight_ = 0;

@@ -7,8 +7,8 @@
 // simulator). Lives on the shard. Bounded by what one turn of input can cause.
 //
 // ORDER, once for all: the edge takes `horizon` first, then `resume_commits`, then hands `units` to
-// the committer, then `hops` to the other shards, then sends output. Nothing that depends on a unit is in any of the
-// other lists before that unit's outcome came back.
+// the committer, then `hops` to the other shards, then sends output. Nothing that depends on a unit
+// is in any of the other lists before that unit's outcome came back.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ namespace naru::broker {
 
 // Constant for the life of a shard.
 struct ShardSettings {
-  std::uint64_t node = 1;          // Of Origin.
-  std::uint32_t incarnation = 1;   // Rises durably at each start; the term of every lane.
+  std::uint64_t node = 1;         // Of Origin.
+  std::uint32_t incarnation = 1;  // Rises durably at each start; the term of every lane.
   std::uint16_t shard = 0;
   std::uint16_t shards = 1;
-  std::uint16_t max_inflight = 20;        // Messages in flight to one client.
-  std::uint16_t receive_maximum = 1024;   // QoS > 0 publishes a client may have open with us.
+  std::uint16_t max_inflight = 20;       // Messages in flight to one client.
+  std::uint16_t receive_maximum = 1024;  // QoS > 0 publishes a client may have open with us.
   std::uint32_t max_packet_size = 2u << 20;
   std::uint64_t max_queued_messages = 0;  // A session; 0: only the disk limits.
   std::uint64_t max_queued_bytes = 0;
@@ -40,8 +40,8 @@ struct ShardSettings {
   std::uint16_t max_keep_alive_s = 65535;
   bool retain_available = true;
   Bytes command_prefix = "vehicles";
-  Duration will_grace{10'000'000};        // For clients that were connected when the node stopped.
-  TextMap<std::size_t> stream_keys;       // The most keys of a stream in one lane.
+  Duration will_grace{10'000'000};   // For clients that were connected when the node stopped.
+  TextMap<std::size_t> stream_keys;  // The most keys of a stream in one lane.
 
   PlantedFault planted = PlantedFault::none;  // In test builds.
 
@@ -77,8 +77,13 @@ struct Peer {
 
 // What the store may let go of: the journal keeps an entry until every place it names has passed.
 struct HorizonChange {
-  enum class Kind : std::uint8_t { session_opened, session_passed, session_ended, outbox_opened,
-                                   outbox_closed };
+  enum class Kind : std::uint8_t {
+    session_opened,
+    session_passed,
+    session_ended,
+    outbox_opened,
+    outbox_closed
+  };
   Kind kind = Kind::session_opened;
   LaneId lane = 0;
   std::uint64_t number = 0;   // Session number or outbox id.
@@ -114,14 +119,14 @@ struct Answered {
 struct ShardOutput {
   std::vector<HorizonChange> horizon;
   std::vector<storage::CommitUnit> units;
-  std::vector<std::vector<Hop>> hops;     // By shard; our own place is the local queue.
-  std::vector<ConnectionId> dirty;        // Have bytes to send.
-  std::vector<ConnectionId> closing;      // To be closed when their output is sent.
-  std::vector<ConnectionId> resumed;      // Will take input again.
+  std::vector<std::vector<Hop>> hops;  // By shard; our own place is the local queue.
+  std::vector<ConnectionId> dirty;     // Have bytes to send.
+  std::vector<ConnectionId> closing;   // To be closed when their output is sent.
+  std::vector<ConnectionId> resumed;   // Will take input again.
   std::vector<HandOver> hand_overs;
   std::vector<Fetch> fetches;
   std::vector<Answered> answered;
-  bool resume_commits = false;            // The committer may take units of this shard again.
+  bool resume_commits = false;  // The committer may take units of this shard again.
 };
 
 }  // namespace naru::broker

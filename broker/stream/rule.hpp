@@ -8,8 +8,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <optional>
+#include <string_view>
 #include <variant>
 #include <vector>
 

@@ -17,8 +17,6 @@ using LaneId = std::uint16_t;
 
 inline constexpr LaneId lane_count = 256;  // Fixed when a cluster is created; a power of two.
 
-inline LaneId lane_of(BytesView key) {
-  return static_cast<LaneId>(crc32c(key) & (lane_count - 1));
-}
+inline LaneId lane_of(BytesView key) { return static_cast<LaneId>(crc32c(key) & (lane_count - 1)); }
 
 }  // namespace naru::cluster

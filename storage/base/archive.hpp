@@ -29,12 +29,10 @@ class Encoder {
 
  private:
   template <class T>
-    requires std::unsigned_integral<T>
-  void write(const T& value) {
-    writer_.leb(value);
-  }
+  requires std::unsigned_integral<T>
+  void write(const T& value) { writer_.leb(value); }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void write(const T& value) {
     writer_.leb(static_cast<std::make_unsigned_t<std::underlying_type_t<T>>>(value));
   }
@@ -51,10 +49,8 @@ class Encoder {
     if (value) write(*value);
   }
   template <class T>
-    requires std::is_class_v<T>
-  void write(const T& structure) {
-    const_cast<T&>(structure).fields(*this);
-  }
+  requires std::is_class_v<T>
+  void write(const T& structure) { const_cast<T&>(structure).fields(*this); }
 
   ByteWriter writer_;
 };
@@ -74,14 +70,14 @@ class Decoder {
  private:
   void read(bool& value) { value = reader_.leb() != 0; }
   template <class T>
-    requires std::unsigned_integral<T>
+  requires std::unsigned_integral<T>
   void read(T& value) {
     const std::uint64_t wide = reader_.leb();
     value = static_cast<T>(wide);
     if (value != wide) reader_.fail();
   }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void read(T& value) {
     std::make_unsigned_t<std::underlying_type_t<T>> number{};
     read(number);
@@ -106,10 +102,8 @@ class Decoder {
     if (reader_.u8() == 1 && reader_.ok()) read(value.emplace());
   }
   template <class T>
-    requires std::is_class_v<T>
-  void read(T& structure) {
-    structure.fields(*this);
-  }
+  requires std::is_class_v<T>
+  void read(T& structure) { structure.fields(*this); }
 
   ByteReader reader_;
 };

@@ -3,8 +3,8 @@
 namespace naru {
 
 Instant SystemClock::now() const {
-  return {std::chrono::duration_cast<Duration>(
-      std::chrono::steady_clock::now().time_since_epoch())};
+  return {
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 WallMillis SystemClock::wall() const {

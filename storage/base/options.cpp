@@ -33,17 +33,13 @@ constexpr std::array plain_units = {Unit{"", 1}};
 
 std::span<const Unit> units_of(OptionType type) {
   switch (type) {
-    case OptionType::bytes:
-      return byte_units;
-    case OptionType::duration:
-      return duration_units;
-    case OptionType::lifetime:
-      return lifetime_units;
+    case OptionType::bytes: return byte_units;
+    case OptionType::duration: return duration_units;
+    case OptionType::lifetime: return lifetime_units;
     case OptionType::boolean:
     case OptionType::integer:
     case OptionType::text:
-    case OptionType::word:
-      break;
+    case OptionType::word: break;
   }
   return plain_units;
 }
@@ -96,20 +92,14 @@ std::string bounds_text(const OptionSpec& spec) {
 
 std::string expected_text(const OptionSpec& spec) {
   switch (spec.type) {
-    case OptionType::boolean:
-      return "true or false";
-    case OptionType::integer:
-      return "a whole number, " + bounds_text(spec);
-    case OptionType::bytes:
-      return "a number of bytes such as 64k, 2M or 1G, " + bounds_text(spec);
+    case OptionType::boolean: return "true or false";
+    case OptionType::integer: return "a whole number, " + bounds_text(spec);
+    case OptionType::bytes: return "a number of bytes such as 64k, 2M or 1G, " + bounds_text(spec);
     case OptionType::duration:
       return "a time such as 500ms, 10s, 5m, 48h, 7d, " + bounds_text(spec);
-    case OptionType::lifetime:
-      return "a time such as 36h, 14d, 2m (months) or 1y";
-    case OptionType::text:
-      return "some text";
-    case OptionType::word:
-      return "one of " + join(split_words(spec.words), ", ");
+    case OptionType::lifetime: return "a time such as 36h, 14d, 2m (months) or 1y";
+    case OptionType::text: return "some text";
+    case OptionType::word: return "one of " + join(split_words(spec.words), ", ");
   }
   return {};
 }
@@ -192,12 +182,9 @@ Result<OptionValue> parse_option(const OptionSpec& spec, std::string_view text) 
     case OptionType::integer:
     case OptionType::bytes:
     case OptionType::duration:
-    case OptionType::lifetime:
-      return parse_number(spec, word);
-    case OptionType::word:
-      return parse_word(spec, word);
-    case OptionType::text:
-      break;
+    case OptionType::lifetime: return parse_number(spec, word);
+    case OptionType::word: return parse_word(spec, word);
+    case OptionType::text: break;
   }
   const std::string_view all = trim(text);
   if (all.empty()) return wrong_value(spec, all);

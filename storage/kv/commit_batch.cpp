@@ -92,10 +92,8 @@ void CommitBatch::put_rows(const CommitUnit& unit, std::uint64_t number) {
         NARU_CHECK(change.value.size() >= sizeof number);
         big_endian(number, value_).append(change.value.substr(sizeof number));
         return batch_.put(change.family, change.key, value_);
-      case Batch::Op::put:
-        return batch_.put(change.family, change.key, change.value);
-      case Batch::Op::erase:
-        return batch_.erase(change.family, change.key);
+      case Batch::Op::put: return batch_.put(change.family, change.key, change.value);
+      case Batch::Op::erase: return batch_.erase(change.family, change.key);
       case Batch::Op::erase_range:
         return batch_.erase_range(change.family, change.key, change.value);
     }

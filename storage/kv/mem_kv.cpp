@@ -66,9 +66,7 @@ void MemKv::assign(const MemKv& other) {
 void MemKv::apply(const Batch::Change& change) {
   Rows& rows = writable(change.family);
   switch (change.op) {
-    case Batch::Op::put:
-      rows.insert_or_assign(Bytes{change.key}, Bytes{change.value});
-      return;
+    case Batch::Op::put: rows.insert_or_assign(Bytes{change.key}, Bytes{change.value}); return;
     case Batch::Op::erase:
       if (const auto found = rows.find(change.key); found != rows.end()) rows.erase(found);
       return;
@@ -77,8 +75,7 @@ void MemKv::apply(const Batch::Change& change) {
         rows.erase(rows.lower_bound(change.key), rows.lower_bound(change.value));
       }
       return;
-    case Batch::Op::put_numbered:
-      break;
+    case Batch::Op::put_numbered: break;
   }
   NARU_CHECK(change.op != Batch::Op::put_numbered);  // Only the committer knows the number.
 }

@@ -346,8 +346,6 @@ std::shared_ptr<void> PowerLossFs::file_system() const {
   return std::static_pointer_cast<rocksdb::FileSystem>(system_);
 }
 
-void PowerLossFs::drop_unsynced(const std::function<void()>& then) {
-  system_->drop_unsynced(then);
-}
+void PowerLossFs::drop_unsynced(const std::function<void()>& then) { system_->drop_unsynced(then); }
 
 }  // namespace naru::storage

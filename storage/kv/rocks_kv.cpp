@@ -158,16 +158,13 @@ void RocksKv::Parts::add(const Batch::Change& change) {
     case Batch::Op::put:
       status = batch.Put(into, to_slice(change.key), to_slice(change.value));
       break;
-    case Batch::Op::erase:
-      status = batch.Delete(into, to_slice(change.key));
-      break;
+    case Batch::Op::erase: status = batch.Delete(into, to_slice(change.key)); break;
     case Batch::Op::erase_range:
       // RocksDB takes a range with crossed ends for damage.
       if (change.key >= change.value) return;
       status = batch.DeleteRange(into, to_slice(change.key), to_slice(change.value));
       break;
-    case Batch::Op::put_numbered:
-      NARU_CHECK(change.op != Batch::Op::put_numbered);
+    case Batch::Op::put_numbered: NARU_CHECK(change.op != Batch::Op::put_numbered);
   }
   NARU_CHECK(status.ok());
 }

@@ -32,9 +32,9 @@ struct Origin {
 
 // What the sender's lane and front say of a publish; consumers see gaps and order by it.
 struct Stamp {
-  std::uint64_t epoch = 0;      // The sender's connection.
-  std::uint64_t publish = 0;    // Its how-manieth publish on that connection, from 1.
-  WallMillis received_at = 0;   // When the front read it; for people.
+  std::uint64_t epoch = 0;     // The sender's connection.
+  std::uint64_t publish = 0;   // Its how-manieth publish on that connection, from 1.
+  WallMillis received_at = 0;  // When the front read it; for people.
 };
 
 struct MessageView {
@@ -43,7 +43,7 @@ struct MessageView {
   StoreMillis expires_at = 0;  // Store time; 0 = never.
   std::uint8_t qos = 0;
   bool retain = false;
-  BytesView sender;      // The publishing client's id; empty when the broker publishes.
+  BytesView sender;  // The publishing client's id; empty when the broker publishes.
   BytesView topic;
   BytesView properties;  // MQTT 5 properties that pass through unchanged, encoded.
   BytesView payload;

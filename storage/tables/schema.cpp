@@ -96,8 +96,7 @@ struct RowWriter {
     unit.rows.put(Family::stream, stream_mark_key(head.lane, body.stream), encode_row(body));
   }
   void operator()(const ConsumerPut& body) const {
-    unit.rows.put(Family::stream, consumer_key(head.lane, body.stream, body.consumer),
-                  body.cursor);
+    unit.rows.put(Family::stream, consumer_key(head.lane, body.stream, body.consumer), body.cursor);
   }
 };
 
@@ -116,9 +115,7 @@ Bytes session_key(std::uint16_t lane, BytesView client_id) {
   return key;
 }
 
-Bytes filter_prefix(std::uint16_t lane, SessionNumber session) {
-  return keyed(lane, 'f', session);
-}
+Bytes filter_prefix(std::uint16_t lane, SessionNumber session) { return keyed(lane, 'f', session); }
 
 Bytes filter_key(std::uint16_t lane, SessionNumber session, BytesView filter) {
   return filter_prefix(lane, session).append(filter);

@@ -121,8 +121,7 @@ class Bench {
     std::size_t count = 0;
     std::size_t at = 0;
     mqtt::Frame frame;
-    while (mqtt::next_frame(BytesView{*output}.substr(at), 0, frame) ==
-           mqtt::Framing::complete) {
+    while (mqtt::next_frame(BytesView{*output}.substr(at), 0, frame) == mqtt::Framing::complete) {
       at += frame.size;
       mqtt::Publish publish;
       if (mqtt::type_of(frame) != mqtt::PacketType::publish ||

@@ -186,28 +186,16 @@ void round_trip(const Frame& frame, Version version) {
       return round_trip<Ack>(
           frame, [&](const Frame& from, Ack& to) { return decode_ack(from, version, to); },
           [&](const Ack& from, Bytes& to) { encode(from, type_of(frame), version, to); });
-    case PacketType::connack:
-      return round_trip(frame, version, decode_connack);
-    case PacketType::publish:
-      return round_trip(frame, version, decode_publish);
-    case PacketType::subscribe:
-      return round_trip(frame, version, decode_subscribe);
-    case PacketType::suback:
-      return round_trip(frame, version, decode_suback);
-    case PacketType::unsubscribe:
-      return round_trip(frame, version, decode_unsubscribe);
-    case PacketType::unsuback:
-      return round_trip(frame, version, decode_unsuback);
-    case PacketType::disconnect:
-      return round_trip(frame, version, decode_disconnect);
-    case PacketType::auth:
-      return round_trip(frame, version, decode_auth);
-    case PacketType::pingreq:
-      static_cast<void>(decode_pingreq(frame));
-      return;
-    case PacketType::pingresp:
-      static_cast<void>(decode_pingresp(frame));
-      return;
+    case PacketType::connack: return round_trip(frame, version, decode_connack);
+    case PacketType::publish: return round_trip(frame, version, decode_publish);
+    case PacketType::subscribe: return round_trip(frame, version, decode_subscribe);
+    case PacketType::suback: return round_trip(frame, version, decode_suback);
+    case PacketType::unsubscribe: return round_trip(frame, version, decode_unsubscribe);
+    case PacketType::unsuback: return round_trip(frame, version, decode_unsuback);
+    case PacketType::disconnect: return round_trip(frame, version, decode_disconnect);
+    case PacketType::auth: return round_trip(frame, version, decode_auth);
+    case PacketType::pingreq: static_cast<void>(decode_pingreq(frame)); return;
+    case PacketType::pingresp: static_cast<void>(decode_pingresp(frame)); return;
   }
 }
 

@@ -68,39 +68,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const BytesView bytes{reinterpret_cast<const char*>(data) + 1, size - 1};
   switch (data[0] % 11) {
-    case 0:
-      message(bytes);
-      break;
-    case 1:
-      journal(bytes);
-      break;
-    case 2:
-      static_cast<void>(read_retained(bytes));
-      break;
-    case 3:
-      row<SessionRow>(bytes);
-      break;
-    case 4:
-      row<CursorRow>(bytes);
-      break;
-    case 5:
-      row<OutboxRow>(bytes);
-      break;
-    case 6:
-      row<CommandRow>(bytes);
-      break;
-    case 7:
-      row<StreamRow>(bytes);
-      break;
-    case 8:
-      row<StreamMarked>(bytes);
-      break;
-    case 9:
-      variant<Body>(bytes);
-      break;
-    default:
-      variant<broker::Hop>(bytes);
-      break;
+    case 0: message(bytes); break;
+    case 1: journal(bytes); break;
+    case 2: static_cast<void>(read_retained(bytes)); break;
+    case 3: row<SessionRow>(bytes); break;
+    case 4: row<CursorRow>(bytes); break;
+    case 5: row<OutboxRow>(bytes); break;
+    case 6: row<CommandRow>(bytes); break;
+    case 7: row<StreamRow>(bytes); break;
+    case 8: row<StreamMarked>(bytes); break;
+    case 9: variant<Body>(bytes); break;
+    default: variant<broker::Hop>(bytes); break;
   }
   return 0;
 }

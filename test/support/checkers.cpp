@@ -207,8 +207,8 @@ Violations check_order(const Timeline& run) {
       if (publish == nullptr || publish->id.is_will() || record.has(flag::again)) continue;
       Last& before = last[{publish->session, publish->topic, publish->qos}];
       const bool first = seen.insert(publish->id).second;
-      const bool later = publish->attempts > 1 && (publish->has(flag::may_expire) ||
-                                                   !asked_before(run, session, *publish));
+      const bool later = publish->attempts > 1 &&
+                         (publish->has(flag::may_expire) || !asked_before(run, session, *publish));
       const auto behind = [&](std::size_t other) {
         return other != never && at(run, other).message.counter > publish->id.counter;
       };
@@ -284,20 +284,14 @@ class SessionModel {
         // Until the CONNACK comes nobody knows whether the broker saw the CONNECT.
         if (before_ != Known::present || !record.has(flag::persistent)) known_ = Known::unsure;
         return {};
-      case Event::connack:
-        return on_connack(record);
+      case Event::connack: return on_connack(record);
       case Event::connection_lost:
         if (accepted_ && (connect_ & flag::persistent) == 0) known_ = Known::absent;
         accepted_ = false;
         return {};
-      case Event::session_ended:
-        known_ = Known::absent;
-        return {};
-      case Event::session_unsure:
-        known_ = Known::unsure;
-        return {};
-      default:
-        return {};
+      case Event::session_ended: known_ = Known::absent; return {};
+      case Event::session_unsure: known_ = Known::unsure; return {};
+      default: return {};
     }
   }
 

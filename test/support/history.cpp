@@ -257,16 +257,12 @@ class TimelineBuilder {
         client.connect = at;
         if (record.has(flag::clean_start)) end_session(client, at);
         break;
-      case Event::connack:
-        on_connack(at, record, client);
-        break;
+      case Event::connack: on_connack(at, record, client); break;
       case Event::connection_lost:
         if (session != nullptr && !session->persistent) end_session(client, at);
         break;
       case Event::session_ended:
-      case Event::session_unsure:
-        end_session(client, at);
-        break;
+      case Event::session_unsure: end_session(client, at); break;
       case Event::session_limited:
         if (session != nullptr) session->limited = true;
         break;
@@ -274,11 +270,8 @@ class TimelineBuilder {
         if (session != nullptr) session->drained = at;
         break;
       case Event::broker_crash:
-      case Event::broker_power_loss:
-        out_.faults.push_back(at);
-        break;
-      default:
-        break;
+      case Event::broker_power_loss: out_.faults.push_back(at); break;
+      default: break;
     }
   }
 

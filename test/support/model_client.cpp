@@ -337,24 +337,17 @@ void ModelClient::on_frame(const mqtt::Frame& frame, Instant now) {
     return fail("a packet before CONNACK, or a second CONNACK", now);
   if (connection_.state == State::leaving) return;  // On its way before our goodbye arrived.
   switch (type) {
-    case PacketType::connack:
-      return on_connack(frame, now);
-    case PacketType::publish:
-      return on_publish(frame, now);
+    case PacketType::connack: return on_connack(frame, now);
+    case PacketType::publish: return on_publish(frame, now);
     case PacketType::puback:
     case PacketType::pubrec:
     case PacketType::pubrel:
-    case PacketType::pubcomp:
-      return on_ack(frame, now);
+    case PacketType::pubcomp: return on_ack(frame, now);
     case PacketType::suback:
-    case PacketType::unsuback:
-      return on_answer(frame, now);
-    case PacketType::pingresp:
-      return;
-    case PacketType::disconnect:
-      return close(now);
-    default:
-      return fail("a packet that only clients send", now);
+    case PacketType::unsuback: return on_answer(frame, now);
+    case PacketType::pingresp: return;
+    case PacketType::disconnect: return close(now);
+    default: return fail("a packet that only clients send", now);
   }
 }
 

@@ -23,20 +23,14 @@ void BenchClient::on_event(const ClientEvent& event) {
       ++context_.board.online;
       on_online();
       break;
-    case ClientEvent::Kind::message:
-      on_message(event.message);
-      break;
-    case ClientEvent::Kind::acknowledged:
-      on_settled(event);
-      break;
+    case ClientEvent::Kind::message: on_message(event.message); break;
+    case ClientEvent::Kind::acknowledged: on_settled(event); break;
     case ClientEvent::Kind::subscribed:
       ++context_.board.subscribed;
       if (std::ranges::any_of(event.codes, mqtt::is_failure)) fail("a subscription was refused");
       break;
     case ClientEvent::Kind::refused:
-    case ClientEvent::Kind::failed:
-      fail(event.text);
-      break;
+    case ClientEvent::Kind::failed: fail(event.text); break;
   }
 }
 

@@ -88,29 +88,21 @@ bool MqttClientCore::handle(const mqtt::Frame& frame, ClientEvent& out) {
     return fail(out, "the broker did not begin with CONNACK");
   }
   switch (type) {
-    case PacketType::connack:
-      return on_connack(frame, out);
-    case PacketType::publish:
-      return on_publish(frame, out);
+    case PacketType::connack: return on_connack(frame, out);
+    case PacketType::publish: return on_publish(frame, out);
     case PacketType::puback:
     case PacketType::pubrec:
-    case PacketType::pubcomp:
-      return on_acknowledgement(frame, out);
-    case PacketType::pubrel:
-      return on_pubrel(frame, out);
-    case PacketType::suback:
-      return on_suback(frame, out);
-    case PacketType::disconnect:
-      return on_disconnect(frame, out);
+    case PacketType::pubcomp: return on_acknowledgement(frame, out);
+    case PacketType::pubrel: return on_pubrel(frame, out);
+    case PacketType::suback: return on_suback(frame, out);
+    case PacketType::disconnect: return on_disconnect(frame, out);
     case PacketType::pingresp:
-    case PacketType::unsuback:
-      return false;
+    case PacketType::unsuback: return false;
     case PacketType::connect:
     case PacketType::subscribe:
     case PacketType::unsubscribe:
     case PacketType::pingreq:
-    case PacketType::auth:
-      break;
+    case PacketType::auth: break;
   }
   return fail(out, "the broker sent a packet that only clients send");
 }

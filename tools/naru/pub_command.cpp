@@ -77,18 +77,13 @@ class Publisher final : public ClientOwner {
           finish_when_done();
         }
         break;
-      case ClientEvent::Kind::acknowledged:
-        on_acknowledged(event);
-        break;
+      case ClientEvent::Kind::acknowledged: on_acknowledged(event); break;
       case ClientEvent::Kind::refused:
         end({Errc::refused, "the broker refused the connection: " + event.text});
         break;
-      case ClientEvent::Kind::failed:
-        end({Errc::refused, event.text});
-        break;
+      case ClientEvent::Kind::failed: end({Errc::refused, event.text}); break;
       case ClientEvent::Kind::message:
-      case ClientEvent::Kind::subscribed:
-        break;
+      case ClientEvent::Kind::subscribed: break;
     }
   }
 

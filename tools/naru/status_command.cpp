@@ -68,12 +68,8 @@ Outcome run_status(const Invocation& invocation) {
   const auto status = broker->get("/v1/status");
   if (!status) return status.error();
   switch (output_shape(invocation.json)) {
-    case Shape::json:
-      print_json(*status);
-      break;
-    case Shape::aligned:
-      print(status_for_people(*status));
-      break;
+    case Shape::json: print_json(*status); break;
+    case Shape::aligned: print(status_for_people(*status)); break;
     case Shape::tabs: {
       Table table{{"", ""}};
       add_leaves(table, *status, "");

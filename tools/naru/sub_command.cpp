@@ -54,23 +54,14 @@ class Subscriber final : public ClientOwner {
  private:
   void on_event(const ClientEvent& event) override {
     switch (event.kind) {
-      case ClientEvent::Kind::online:
-        subscribe();
-        break;
-      case ClientEvent::Kind::subscribed:
-        on_subscribed(event);
-        break;
-      case ClientEvent::Kind::message:
-        on_message(event.message);
-        break;
+      case ClientEvent::Kind::online: subscribe(); break;
+      case ClientEvent::Kind::subscribed: on_subscribed(event); break;
+      case ClientEvent::Kind::message: on_message(event.message); break;
       case ClientEvent::Kind::refused:
         end({Errc::refused, "the broker refused the connection: " + event.text});
         break;
-      case ClientEvent::Kind::failed:
-        end({Errc::refused, event.text});
-        break;
-      case ClientEvent::Kind::acknowledged:
-        break;
+      case ClientEvent::Kind::failed: end({Errc::refused, event.text}); break;
+      case ClientEvent::Kind::acknowledged: break;
     }
   }
 

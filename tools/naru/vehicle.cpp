@@ -54,9 +54,7 @@ void Vehicle::leave() {
 void Vehicle::on_event(const ClientEvent& event) {
   FleetCounters& counters = context_.counters;
   switch (event.kind) {
-    case ClientEvent::Kind::online:
-      on_online(event.session_present);
-      break;
+    case ClientEvent::Kind::online: on_online(event.session_present); break;
     case ClientEvent::Kind::acknowledged:
       --backlog_;
       if (event.tag == answer_tag) break;

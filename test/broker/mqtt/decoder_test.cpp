@@ -57,33 +57,21 @@ DecodeError result_of(DecodeError (*decode)(const Frame&, Version, Packet&), con
 DecodeError result_of(const Frame& frame, Version version) {
   Connect connect;
   switch (type_of(frame)) {
-    case PacketType::connect:
-      return decode_connect(frame, connect);
-    case PacketType::connack:
-      return result_of(decode_connack, frame, version);
-    case PacketType::publish:
-      return result_of(decode_publish, frame, version);
+    case PacketType::connect: return decode_connect(frame, connect);
+    case PacketType::connack: return result_of(decode_connack, frame, version);
+    case PacketType::publish: return result_of(decode_publish, frame, version);
     case PacketType::puback:
     case PacketType::pubrec:
     case PacketType::pubrel:
-    case PacketType::pubcomp:
-      return result_of(decode_ack, frame, version);
-    case PacketType::subscribe:
-      return result_of(decode_subscribe, frame, version);
-    case PacketType::suback:
-      return result_of(decode_suback, frame, version);
-    case PacketType::unsubscribe:
-      return result_of(decode_unsubscribe, frame, version);
-    case PacketType::unsuback:
-      return result_of(decode_unsuback, frame, version);
-    case PacketType::pingreq:
-      return decode_pingreq(frame);
-    case PacketType::pingresp:
-      return decode_pingresp(frame);
-    case PacketType::disconnect:
-      return result_of(decode_disconnect, frame, version);
-    case PacketType::auth:
-      return result_of(decode_auth, frame, version);
+    case PacketType::pubcomp: return result_of(decode_ack, frame, version);
+    case PacketType::subscribe: return result_of(decode_subscribe, frame, version);
+    case PacketType::suback: return result_of(decode_suback, frame, version);
+    case PacketType::unsubscribe: return result_of(decode_unsubscribe, frame, version);
+    case PacketType::unsuback: return result_of(decode_unsuback, frame, version);
+    case PacketType::pingreq: return decode_pingreq(frame);
+    case PacketType::pingresp: return decode_pingresp(frame);
+    case PacketType::disconnect: return result_of(decode_disconnect, frame, version);
+    case PacketType::auth: return result_of(decode_auth, frame, version);
   }
   return DecodeError::malformed;
 }

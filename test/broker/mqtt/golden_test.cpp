@@ -198,20 +198,13 @@ DecodeError transcode(const Frame& frame, Version version, Bytes& out) {
       error = decode_pingresp(frame);
       if (error == DecodeError::none) encode(Pingresp{}, version, out);
       return error;
-    case PacketType::connack:
-      return transcode(decode_connack, frame, version, out);
-    case PacketType::subscribe:
-      return transcode(decode_subscribe, frame, version, out);
-    case PacketType::suback:
-      return transcode(decode_suback, frame, version, out);
-    case PacketType::unsubscribe:
-      return transcode(decode_unsubscribe, frame, version, out);
-    case PacketType::unsuback:
-      return transcode(decode_unsuback, frame, version, out);
-    case PacketType::disconnect:
-      return transcode(decode_disconnect, frame, version, out);
-    case PacketType::auth:
-      return transcode(decode_auth, frame, version, out);
+    case PacketType::connack: return transcode(decode_connack, frame, version, out);
+    case PacketType::subscribe: return transcode(decode_subscribe, frame, version, out);
+    case PacketType::suback: return transcode(decode_suback, frame, version, out);
+    case PacketType::unsubscribe: return transcode(decode_unsubscribe, frame, version, out);
+    case PacketType::unsuback: return transcode(decode_unsuback, frame, version, out);
+    case PacketType::disconnect: return transcode(decode_disconnect, frame, version, out);
+    case PacketType::auth: return transcode(decode_auth, frame, version, out);
   }
   return DecodeError::malformed;
 }

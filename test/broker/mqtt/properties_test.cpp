@@ -20,19 +20,13 @@ using namespace std::string_view_literals;
 // A value every rule accepts.
 Bytes good_value(const PropertyRow& row) {
   switch (row.wire) {
-    case Wire::byte:
-      return "\1";
-    case Wire::u16:
-      return Bytes("\0\1", 2);
-    case Wire::u32:
-      return Bytes("\0\0\0\1", 4);
-    case Wire::varint:
-      return "\x81\x01";
+    case Wire::byte: return "\1";
+    case Wire::u16: return Bytes("\0\1", 2);
+    case Wire::u32: return Bytes("\0\0\0\1", 4);
+    case Wire::varint: return "\x81\x01";
     case Wire::utf8:
-    case Wire::binary:
-      return Bytes("\0\3abc", 5);
-    case Wire::utf8_pair:
-      return Bytes("\0\1k\0\2vw", 7);
+    case Wire::binary: return Bytes("\0\3abc", 5);
+    case Wire::utf8_pair: return Bytes("\0\1k\0\2vw", 7);
   }
   return {};
 }

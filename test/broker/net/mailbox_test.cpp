@@ -30,8 +30,8 @@ TEST_CASE("A mailbox keeps each sender's order and loses nothing", "[mailbox]") 
   for (std::uint64_t sender = 0; sender < senders; ++sender) {
     threads.emplace_back([&, sender] {
       for (std::uint64_t number = 1; number <= hops_each; ++number) {
-        const bool wake = mailbox.put(
-            [&](Mail& mail) { mail.hops.push_back(numbered(sender, number)); });
+        const bool wake =
+            mailbox.put([&](Mail& mail) { mail.hops.push_back(numbered(sender, number)); });
         if (!wake) continue;
         const std::lock_guard lock{mutex};
         called = true;
