@@ -118,7 +118,7 @@ class Front final : public LiveSink {
   void subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
                        const Bytes& codes);
   void after_suback(Connection& c, std::vector<storage::FilterRow> retained_for);
-  void suback(Connection& c, mqtt::PacketId id, BytesView codes);
+  void suback(Connection& c, mqtt::PacketId id, BytesView reasons);
   void on_disconnect(Connection& c, const mqtt::Frame& frame);
 
   void write(Connection& c, const storage::MessageView& view, mqtt::PacketId id,

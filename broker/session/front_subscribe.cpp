@@ -22,18 +22,14 @@ std::uint8_t options_of(const mqtt::SubscribeEntry& entry) {
 
 // The code of one filter in the SUBACK: the granted QoS, or why not.
 std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) const {
-  const auto refusal = [&](ReasonCode code) -> std::uint8_t {
-    return c.version == mqtt::Version::v5 ? static_cast<std::uint8_t>(code) : std::uint8_t{0x80};
-  };
-  if (mqtt::is_shared(entry.filter)) {
-    return refusal(ReasonCode::shared_subscriptions_not_supported);
-  }
+  const auto code = [](ReasonCode reason) { return static_cast<std::uint8_t>(reason); };
+  if (mqtt::is_shared(entry.filter)) return code(ReasonCode::shared_subscriptions_not_supported);
   const auto levels = static_cast<std::size_t>(std::ranges::count(entry.filter, '/')) + 1;
   if (levels > limits::filter_levels || entry.filter.size() > limits::topic_bytes) {
-    return refusal(ReasonCode::topic_filter_invalid);
+    return code(ReasonCode::topic_filter_invalid);
   }
   if (c.session == 0 && c.filters.size() >= limits::filters_per_session) {
-    return refusal(ReasonCode::quota_exceeded);
+    return code(ReasonCode::quota_exceeded);
   }
   return static_cast<std::uint8_t>(entry.qos);
 }
@@ -92,7 +88,13 @@ void Front::on(hop::Subscribed& subscribed) {
   after_suback(*c, std::move(subscribed.retained_for));
 }
 
-void Front::suback(Connection& c, mqtt::PacketId id, BytesView codes) {
+void Front::suback(Connection& c, mqtt::PacketId id, BytesView reasons) {
+  Bytes codes{reasons};
+  if (c.version != mqtt::Version::v5) {  // 3.x knows one code for every refusal.
+    for (char& code : codes) {
+      if (static_cast<std::uint8_t>(code) >= 0x80) code = static_cast<char>(0x80);
+    }
+  }
   mqtt::Suback packet;
   packet.packet_id = id;
   packet.codes = mqtt::ReasonCodes{codes};

@@ -31,11 +31,8 @@ void LaneShard::on(hop::Subscribe& subscribe) {
   if (session == nullptr || session->connection != subscribe.connection) return;
   hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
   hop::Subscribed refused = done;
-  const auto presence = present_.find(session->client_id);
-  const bool v5 = presence != present_.end() && presence->second.protocol == 5;
-  for (char& code : refused.codes) {  // 3.x knows one code for every refusal.
-    const int refusal = v5 ? quota_exceeded : 0x80;
-    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(refusal);
+  for (char& code : refused.codes) {
+    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(quota_exceeded);
   }
   if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
   if (!room_.sessions) {

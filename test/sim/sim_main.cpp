@@ -3,6 +3,7 @@
 // naru_sim runs the broker's cores against model clients from seeds, and lets the checkers judge.
 //
 //   naru_sim [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice] [--long]
+//            [--disk-never-full]
 //
 // Edge: arguments and output. Exit 0: no seed failed. A seed that fails does so every time.
 
@@ -33,6 +34,8 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       arguments.twice = true;
     } else if (word == "--verbose") {
       arguments.sim.verbose = true;
+    } else if (word == "--disk-never-full") {
+      arguments.sim.disk_may_fill = false;
     } else if (word == "--long") {
       arguments.seeds = 5'000;
     } else if (word == "--seed" && has_value) {

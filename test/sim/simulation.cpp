@@ -51,6 +51,7 @@ void Simulation::choose_weather() {
   weather_.clean_start = sometimes(0.3, 0.1);
   crash_ = sometimes(0.8, rng_.chance(0.2) ? 0.01 : 0.002);
   full_ = sometimes(0.3, 0.002);
+  if (!options_.disk_may_fill) full_ = 0;
   drop_ = sometimes(0.7, 0.02);
   sync_time_ = rng_.chance(0.3) ? Millis{200} : Millis{3};
 }

@@ -20,6 +20,7 @@ struct SimOptions {
   std::uint64_t seed = 1;
   std::size_t steps = 3'000;
   std::size_t clients = 50;
+  bool disk_may_fill = true;
   bool verbose = false;
 };
 
