@@ -86,6 +86,7 @@ class Node : public ShardHost, public Control {
   void keep_streams();
   void watch_disk(bool (DiskWatch::*look)());
   void trim_journal();
+  void flush_store();
 
   Config config_;
   const NodeVariation variation_;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr Seconds house_keeping_every{1};
 constexpr std::uint64_t journal_trim_rounds = 30;
+constexpr std::uint64_t pressed_trim_rounds = 2;  // While the disk budget refuses work.
 
 storage::MessageRef message_of(const Result<std::optional<Bytes>>& row) {
   if (!row || !*row) return nullptr;
@@ -46,7 +47,12 @@ void Node::keep_house() {
     keep_store_time();
     keep_streams();
     watch_disk(&DiskWatch::look);
-    if (++round % journal_trim_rounds == 0) trim_journal();
+    ++round;
+    const bool pressed = !disk_.room().sessions;
+    if (round % (pressed ? pressed_trim_rounds : journal_trim_rounds) != 0) continue;
+    // What is still in memory keeps its log on disk; written out, what nobody needs is left out.
+    if (pressed) flush_store();
+    trim_journal();
   }
 }
 
@@ -77,6 +83,11 @@ void Node::keep_streams() {
       });
     }
   }
+}
+
+void Node::flush_store() {
+  const auto flushed = store_.kv->flush();
+  if (!flushed) log(Severity::warning, "store_not_flushed", {{"reason", flushed.error().text}});
 }
 
 // Files of the journal that hold nothing anybody needs go as a whole. The floor is one round old,
