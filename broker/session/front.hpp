@@ -104,6 +104,8 @@ class Front final : public LiveSink {
   void deny(Connection& c, const mqtt::Publish& p);
   void reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id);
   storage::MessageView view_of(Connection& c, const mqtt::Publish& p);
+  // What of a message's properties goes on with it; valid until the next message.
+  BytesView passing_properties(BytesView properties, bool clean);
   void acknowledge(Connection& c, mqtt::PacketId id, mqtt::PacketType type, ReasonCode reason);
   void release_acks(Connection& c);
   Route route_of(const Connection& c) const;

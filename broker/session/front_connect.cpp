@@ -140,13 +140,8 @@ std::optional<storage::WillRow> Front::will_row(const Connection& c, const mqtt:
   view.retain = will.retain;
   view.sender = c.client_id;
   view.topic = will.topic;
-  view.properties = will.properties;
+  view.properties = passing_properties(will.properties, will.properties_clean);
   view.payload = will.payload;
-  if (!will.properties_clean) {
-    scratch_.clear();
-    mqtt::copy_properties_without(will.properties, mqtt::hop_properties, scratch_);
-    view.properties = scratch_;
-  }
   Bytes encoded;
   storage::encode_message(view, encoded);
   return storage::WillRow{std::make_shared<const Bytes>(std::move(encoded)), will.delay_interval,

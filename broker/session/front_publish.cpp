@@ -39,6 +39,13 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   publish_once(c, p, view);
 }
 
+BytesView Front::passing_properties(BytesView properties, bool clean) {
+  if (clean) return properties;
+  scratch_.clear();
+  mqtt::copy_properties_without(properties, mqtt::hop_properties, scratch_);
+  return scratch_;
+}
+
 MessageView Front::view_of(Connection& c, const mqtt::Publish& p) {
   MessageView view;
   view.origin = publisher_.next_origin();
@@ -48,12 +55,7 @@ MessageView Front::view_of(Connection& c, const mqtt::Publish& p) {
   view.retain = p.retain;
   view.sender = c.client_id;
   view.topic = p.topic;
-  view.properties = p.properties;
-  if (!p.properties_clean) {
-    scratch_.clear();
-    mqtt::copy_properties_without(p.properties, mqtt::hop_properties, scratch_);
-    view.properties = scratch_;
-  }
+  view.properties = passing_properties(p.properties, p.properties_clean);
   view.payload = p.payload;
   return view;
 }
