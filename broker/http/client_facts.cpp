@@ -38,7 +38,7 @@ void add_session(ClientFacts& facts, const Client& client) {
   }
 }
 
-void add_presence(ClientFacts& facts, const LaneShard::Presence& presence, const Front& front) {
+void add_presence(ClientFacts& facts, const Presence& presence, const Front& front) {
   facts.connected = true;
   facts.user = presence.identity;
   facts.address = presence.address;

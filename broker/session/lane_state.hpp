@@ -10,8 +10,10 @@
 // Bounded by: the limits the leader enforces at append.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <set>
+#include <variant>
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
@@ -35,12 +37,13 @@ struct Session {
   ConnectionId connection = 0;
   std::uint64_t epoch = 0;
   std::uint16_t window = 0;  // What the client and we let be in flight.
-  bool cursor_in_flight = false;
-  bool fetching = false;
-  bool dirty = false;  // Listed for a cursor or for sending at the end of the turn.
+  bool cursor_in_flight = false, fetching = false;
+  bool dirty = false;
   boost::unordered_flat_map<std::uint16_t, storage::MessageRef> volatile_inbound;
   boost::unordered_flat_set<std::uint16_t> receiving;        // Inbound ids being committed.
   boost::unordered_flat_map<std::uint64_t, Bytes> commands;  // Queue number -> command id.
+  bool filters_in_flight = false;  // A record of them is on its way; what is asked next waits:
+  std::deque<std::variant<hop::Subscribe, hop::Unsubscribe>> filter_hops;
 };
 
 struct Client {
