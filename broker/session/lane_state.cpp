@@ -151,7 +151,7 @@ struct LaneState::Applier {
 
 void LaneState::apply(const Record& record, std::uint64_t journal_number, const MessageRef& message,
                       Effects& effects) {
-  if (!log_.advance(record.head.index)) return;
+  if (!log_.advance({record.head.term, record.head.index})) return;
   std::visit(Applier{*this, record.head, journal_number, message, effects}, record.body);
 }
 
