@@ -236,6 +236,9 @@ class Loader {
         if (message) stream.load_first(offset, message->view().stamp.received_at);
         first = false;
       }
+    } else {
+      // A mark that was made before a trim and written behind it knows of less than is gone.
+      mark.first_offset = mark.offset + 1;
     }
     stream.apply(mark);
     return each(Family::stream, stream_key(lane_id, name, mark.offset + 1), end, load);
