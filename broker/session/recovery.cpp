@@ -217,7 +217,7 @@ class Loader {
       const MessageRef message = Message::decode(*record.row.message);
       if (!message) return false;
       const MessageView& view = message->view();
-      if (open_origins_.contains(view.origin)) lane.load_seen({view.origin, name});
+      if (open_origins_.contains(view.origin)) lane.load_seen({view.origin, name, record.offset});
       if (std::exchange(first, false)) stream.load_first(record.offset, view.stamp.received_at);
       stream.apply(record, view.stamp.received_at);
       return true;
