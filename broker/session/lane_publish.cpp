@@ -257,11 +257,12 @@ void LaneShard::enforce_retention(BytesView stream, WallMillis keep_since) {
     if (!lane) continue;
     const auto found = lane->streams().find(stream);
     if (found == lane->streams().end()) continue;
-    const std::uint64_t point = found->second.trim_point(keep_since);
+    const std::uint64_t most = lane->markable(stream);
+    const std::uint64_t point = std::min(found->second.trim_point(keep_since), most + 1);
     if (point <= found->second.first()) continue;
     Unit unit{*this};
     unit.add(*lane, StreamTrimmed{Bytes{stream}, point});
-    storage::StreamMarked mark = found->second.mark(stream);
+    storage::StreamMarked mark = found->second.mark(stream, most);
     mark.first_offset = point;
     unit.add(*lane, std::move(mark));
     unit.submit(false);
@@ -273,7 +274,8 @@ void LaneShard::mark_streams() {
     if (!lane) continue;
     Unit unit{*this};
     for (const auto& [name, stream] : lane->streams()) {
-      if (stream.end() - 1 > stream.marked()) unit.add(*lane, stream.mark(name));
+      const std::uint64_t most = lane->markable(name);
+      if (most > stream.marked()) unit.add(*lane, stream.mark(name, most));
     }
     unit.submit(true);
   }

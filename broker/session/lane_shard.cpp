@@ -116,9 +116,10 @@ void LaneShard::after(LaneState& lane, const Record& record, LiveSink& live) {
   } else if (const auto* appended = std::get_if<StreamAppended>(&record.body)) {
     ++counters_.stream_records;
     StreamLane& stream = lane.stream(appended->stream);
-    if (appended->offset >= stream.marked() + stream_mark_every) {
+    const std::uint64_t enough = stream.marked() + stream_mark_every;
+    if (appended->offset >= enough && lane.markable(appended->stream) >= enough) {
       Unit unit{*this};
-      unit.add(lane, stream.mark(appended->stream));
+      unit.add(lane, stream.mark(appended->stream, lane.markable(appended->stream)));
       unit.submit(false);
     }
   }

@@ -68,6 +68,7 @@ struct OriginLess {
 struct Seen {
   storage::Origin origin;
   Bytes stream;
+  std::uint64_t offset = 0;  // Where it lies in the stream; not part of its name.
   bool operator<(const Seen& other) const;
 };
 
@@ -108,6 +109,7 @@ class LaneState {
   bool has_seen(const Seen& step) const { return seen_.contains(step); }
   const std::set<Seen>& seen() const { return seen_; }
   StreamLane& stream(BytesView name);
+  std::uint64_t markable(BytesView stream) const;  // The last offset a mark may stand for.
   const Bytes* consumer(BytesView stream, BytesView consumer) const;
 
   TextMap<Client>& clients() { return clients_; }
