@@ -56,7 +56,6 @@ class LaneShard {
   void put_consumer(BytesView stream, BytesView consumer, BytesView cursor, std::uint64_t request);
 
   // ---- from the edge ----
-  // Outcomes in the order of units; a lane applies at commit.
   void on_committed(const std::vector<storage::CommitOutcome>& outcomes, LiveSink& live);
   void on_fetched(const Fetched& fetched, LiveSink& live);
   void on_outbox_published(LaneId lane, std::uint64_t id, bool failed);

@@ -55,9 +55,7 @@ struct Outbox {
   storage::OutboxRow row;
   std::uint64_t journal_number = 0;
   storage::MessageRef message;
-  bool releasing = false;   // Leader: its release is on its way to the disk.
-  bool publishing = false;  // Leader: it is on its way to the routes.
-  bool published = false;   // Leader: it was, at least once.
+  bool releasing = false, publishing = false, published = false;  // Leader: on their way; once.
 };
 
 struct OriginLess {
@@ -80,8 +78,7 @@ struct Effects {
     Route route;
   };
   std::vector<RouteChange> routes;
-  std::vector<SessionNumber> sendable;  // Something new waits in their queues.
-  std::vector<SessionNumber> ended;
+  std::vector<SessionNumber> sendable, ended;  // Something new waits in their queues; gone.
   void clear() {
     routes.clear();
     sendable.clear();

@@ -134,7 +134,7 @@ void LaneLoad::operate() {
 }
 
 void LaneLoad::submit_command() {
-  LaneShard::NewCommand command;
+  NewCommand command;
   command.device = rng_.chance(0.9) ? device_id : "nobody";
   command.id = "c" + std::to_string(++requests_);
   command.name = "unlock";
