@@ -68,6 +68,7 @@ class Node : public ShardHost, public Control {
       std::uint16_t shard, std::function<bool(ShardCore&, std::uint64_t request)> f) override;
   boost::asio::awaitable<void> read(std::function<void(const storage::KvStore&)> f) override;
   NodeFacts facts() const override;
+  boost::asio::awaitable<StoreFacts> store_facts() override;
 
  private:
   class PasswordGate;

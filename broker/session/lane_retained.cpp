@@ -15,6 +15,20 @@ namespace {
 constexpr std::size_t sweep_steps = 64;  // Topics looked at for expiry, each time.
 }  // namespace
 
+bool LaneShard::clear_retained(const std::vector<Bytes>& topics, std::uint64_t request) {
+  Unit unit{*this};
+  for (const Bytes& topic : topics) {
+    if (retained_.find(topic) == nullptr) continue;
+    const std::uint64_t version = std::uint64_t{settings_.incarnation} << 40 | ++retained_versions_;
+    retained_.put(topic, {version, nullptr});
+    write_retained(unit.rows(), topic, version, nullptr);
+  }
+  if (unit.empty()) return false;
+  unit.request(request);
+  unit.submit(true);
+  return true;
+}
+
 void LaneShard::put_retained(BytesView topic, const MessageRef& message, ReplyTo reply) {
   const std::uint64_t version = std::uint64_t{settings_.incarnation} << 40 | ++retained_versions_;
   retained_.put(topic, {version, message});

@@ -37,7 +37,11 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   add_status_command(app, invocation);
+  add_health_command(app, invocation);
+  add_metrics_command(app, invocation);
   add_clients_command(app, invocation);
+  add_subscriptions_command(app, invocation);
+  add_retained_command(app, invocation);
   add_pub_command(app, invocation);
   add_sub_command(app, invocation);
   add_cmd_command(app, invocation);
