@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "broker/app/backup.hpp"
 #include "broker/app/node.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/tables/journal.hpp"
@@ -69,11 +70,15 @@ asio::awaitable<void> Node::read(std::function<void(const storage::KvStore&)> f)
   co_await std::move(wait);
 }
 
+static std::string node_name(std::uint64_t node) {
+  char name[17];
+  std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(node));
+  return name;
+}
+
 NodeFacts Node::facts() const {
   NodeFacts facts;
-  char id[17];
-  std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(store_.node.node));
-  facts.id = id;
+  facts.id = node_name(store_.node.node);
   facts.version = NARU_VERSION;
   facts.uptime_s = static_cast<std::uint64_t>((now() - started_).count() / 1'000'000);
   facts.store_time = store_now();
@@ -116,6 +121,29 @@ asio::awaitable<StoreFacts> Node::store_facts() {
   });
   co_await std::move(reading);
   co_return std::move(*facts);
+}
+
+asio::awaitable<Result<BackupTold>> Node::backup(std::string directory) {
+  auto told = std::make_shared<Result<BackupTold>>(BackupTold{});
+  auto begin = [this, told, directory](auto done) {
+    asio::post(*copier_, [this, told, directory, done] {
+      BackupFacts facts;
+      facts.directory = directory;
+      facts.node = node_name(store_.node.node);
+      facts.version = NARU_VERSION;
+      facts.taken_at = wall();
+      const auto taken = take_backup(*store_.kv, facts);
+      if (taken) {
+        *told = BackupTold{taken->directory, taken->taken_at, taken->files, taken->bytes};
+      } else {
+        *told = taken.error();
+      }
+      done(true);
+    });
+  };
+  auto wait = resumed_on_first<bool>(shards_[0]->context(), std::move(begin));
+  co_await std::move(wait);
+  co_return std::move(*told);
 }
 
 }  // namespace naru::broker

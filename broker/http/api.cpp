@@ -25,6 +25,8 @@ constexpr auto rows = std::to_array<RouteRow>({
   {"GET",    "v1/subscriptions",           list_subscriptions},
   {"GET",    "v1/retained",                list_retained},
   {"DELETE", "v1/retained",                clear_retained},
+  {"GET",    "v1/store",                   get_store},
+  {"POST",   "v1/store/backup",            post_backup},
   {"POST",   "v1/devices/*/commands",      post_command},
   {"GET",    "v1/devices/*/commands",      list_commands},
   {"GET",    "v1/devices/*/commands/*",    get_command},

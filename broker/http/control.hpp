@@ -19,6 +19,7 @@
 #include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/metrics.hpp"
+#include "storage/base/result.hpp"
 
 namespace naru::storage {
 class KvStore;
@@ -82,6 +83,14 @@ struct StoreFacts {
   std::uint64_t journal_next = 0;
 };
 
+// A copy of the store that was taken; POST /v1/store/backup.
+struct BackupTold {
+  std::string directory;
+  WallMillis taken_at = 0;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+};
+
 class Control {
  public:
   virtual ~Control() = default;
@@ -98,6 +107,8 @@ class Control {
   virtual awaitable<void> read(std::function<void(const storage::KvStore&)> f) = 0;
   virtual NodeFacts facts() const = 0;
   virtual awaitable<StoreFacts> store_facts() = 0;
+  // On a thread of its own; resumes on shard 0 when the copy is on disk.
+  virtual awaitable<Result<BackupTold>> backup(std::string directory) = 0;
   virtual WallMillis wall() const = 0;
   virtual StoreMillis store_now() const = 0;
 };

