@@ -171,3 +171,21 @@ def test_retained_messages_are_listed_and_cleared(own_broker, naru, join):
     assert topics() == ["kept"]
     own_broker.crash_and_restart()
     assert topics() == ["kept"]
+
+
+@pytest.mark.parametrize("typed,offered", [
+    (["naru", "cli"], ["clients"]),
+    (["naru", "clients", ""], ["list", "show", "kick", "--help", "--limit", "--socket", "--json"]),
+    (["naru", "--json", "clients", "list", "--con"], ["--connected"]),
+    (["naru", "store", "re"], ["restore"]),
+])
+def test_bash_completes_words(typed, offered):
+    script = subprocess.run([naru_binary(), "completion", "bash"], check=True, text=True,
+                            capture_output=True, timeout=PATIENCE).stdout
+    words = " ".join(f"'{word}'" for word in typed)
+    script += f"COMP_WORDS=({words}); COMP_CWORD={len(typed) - 1}; _naru; echo ${{COMPREPLY[@]}}\n"
+    done = subprocess.run(["bash", "-c", script], check=True, text=True, capture_output=True,
+                          timeout=PATIENCE)
+    assert set(offered) <= set(done.stdout.split())
+    if typed[-1]:
+        assert done.stdout.split() == offered

@@ -28,5 +28,6 @@ void add_stream_command(CLI::App& app, Invocation& invocation);
 void add_passwd_command(CLI::App& app, Invocation& invocation);
 void add_fleet_command(CLI::App& app, Invocation& invocation);
 void add_bench_command(CLI::App& app, Invocation& invocation);
+void add_completion_command(CLI::App& app, Invocation& invocation);  // The last: it tells of all.
 
 }  // namespace naru::tools

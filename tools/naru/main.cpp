@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   add_passwd_command(app, invocation);
   add_fleet_command(app, invocation);
   add_bench_command(app, invocation);
+  add_completion_command(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
