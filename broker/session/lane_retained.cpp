@@ -15,15 +15,18 @@ namespace {
 constexpr std::size_t sweep_steps = 64;  // Topics looked at for expiry, each time.
 }  // namespace
 
+// One unit a topic, then one more that stands for all: where one of them fails, so does what is
+// behind it.
 bool LaneShard::clear_retained(const std::vector<Bytes>& topics, std::uint64_t request) {
-  Unit unit{*this};
+  BytesView last;
   for (const Bytes& topic : topics) {
     if (retained_.find(topic) == nullptr) continue;
-    const std::uint64_t version = std::uint64_t{settings_.incarnation} << 40 | ++retained_versions_;
-    retained_.put(topic, {version, nullptr});
-    write_retained(unit.rows(), topic, version, nullptr);
+    put_retained(topic, nullptr, {});
+    last = topic;
   }
-  if (unit.empty()) return false;
+  if (last.empty()) return false;
+  Unit unit{*this};
+  unit.rows().erase(Family::retained, last);
   unit.request(request);
   unit.submit(true);
   return true;
