@@ -40,6 +40,7 @@ class DiskWatch {
   // The same, for looking often: finds only that there is less room, so that nothing flutters.
   bool look_for_less();
   DiskRoom room() const { return room_of(percent_); }
+  int percent() const { return percent_; }
   // For people: what is refused, and why.
   std::vector<std::string> problems() const;
 

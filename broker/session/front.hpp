@@ -49,6 +49,8 @@ class Front final : public LiveSink {
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
   Instant next_deadline() const { return deadlines_.next(); }
   void resume_paused();
+  // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
+  bool kick(ConnectionId id, BytesView text);
   // Ends every connection; its reason says that the node goes away.
   void shut_down();
 
@@ -83,7 +85,7 @@ class Front final : public LiveSink {
   void handle_live(Connection& c, const mqtt::Frame& frame);
 
   // Says goodbye with this reason, where the version can, and closes.
-  void end(Connection& c, ReasonCode reason);
+  void end(Connection& c, ReasonCode reason, BytesView text = {});
   void close(Connection& c);
   void fail(Connection& c, mqtt::DecodeError error) { end(c, mqtt::reason_of(error)); }
 

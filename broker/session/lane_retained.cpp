@@ -15,6 +15,23 @@ namespace {
 constexpr std::size_t sweep_steps = 64;  // Topics looked at for expiry, each time.
 }  // namespace
 
+// One unit a topic, then one more that stands for all: where one of them fails, so does what is
+// behind it.
+bool LaneShard::clear_retained(const std::vector<Bytes>& topics, std::uint64_t request) {
+  BytesView last;
+  for (const Bytes& topic : topics) {
+    if (retained_.find(topic) == nullptr) continue;
+    put_retained(topic, nullptr, {});
+    last = topic;
+  }
+  if (last.empty()) return false;
+  Unit unit{*this};
+  unit.rows().erase(Family::retained, last);
+  unit.request(request);
+  unit.submit(true);
+  return true;
+}
+
 void LaneShard::put_retained(BytesView topic, const MessageRef& message, ReplyTo reply) {
   const std::uint64_t version = std::uint64_t{settings_.incarnation} << 40 | ++retained_versions_;
   retained_.put(topic, {version, message});

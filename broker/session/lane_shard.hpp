@@ -51,8 +51,8 @@ class LaneShard {
 
   // ---- from the API; `request` comes back in ShardOutput::answered ----
   void submit(const NewCommand& command, std::uint64_t request);
-  // False when it is unknown or has ended.
-  bool cancel(BytesView device, BytesView id, std::uint64_t request);
+  bool cancel(BytesView device, BytesView id, std::uint64_t request);  // False: it has ended.
+  bool clear_retained(const std::vector<Bytes>& topics, std::uint64_t request);  // False: none.
   void put_consumer(BytesView stream, BytesView consumer, BytesView cursor, std::uint64_t request);
 
   // ---- from the edge ----
@@ -78,7 +78,7 @@ class LaneShard {
   // A row of the node's own.
   void put_meta(BytesView key, BytesView value);
   void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
-  std::size_t retained_count() const { return retained_.size(); }
+  const RetainedIndex& retained() const { return retained_; }
   // Which part of the journal this shard has done with: everything below `needed`. What will be
   // committed from now on has numbers above `committed`.
   struct JournalNeed {
