@@ -19,7 +19,6 @@ using enum OptionType;
 constexpr std::int64_t day_millis = 24 * 3600 * 1000LL;
 constexpr std::int64_t year_millis = 365 * day_millis;
 constexpr std::int64_t gib = 1LL << 30;
-constexpr std::size_t socket_path_bytes = 107;  // sockaddr_un's, without its final zero.
 
 // clang-format off
 struct ForeignKeys {
@@ -32,7 +31,7 @@ constexpr std::string_view no_tls = "TLS is not supported yet: remove the line a
 constexpr std::string_view no_plugin = "plugins are not supported; use password_file";
 constexpr std::string_view no_effect = "it has no effect here and may be removed";
 constexpr std::string_view no_bridge = "bridges are not supported yet: remove the whole section";
-constexpr std::string_view no_socket_option = "write the address instead: 'listener PORT ADDRESS'";
+constexpr std::string_view no_interface = "write its address instead: 'listener PORT ADDRESS'";
 constexpr std::string_view journal_keeps = "sessions and messages are always on disk at once, so it has no effect and may be removed";
 
 constexpr ForeignKeys foreign_keys[] = {
@@ -66,7 +65,7 @@ constexpr ForeignKeys foreign_keys[] = {
   {"protocol", {protective, listener, "mqtt", "only MQTT over TCP is supported yet: remove this listener"}},
   {"websockets_origin http_dir", {protective, listener, {}, "WebSocket is not supported yet: remove this listener"}},
   {"websockets_headers_size packet_buffer_size", {harmless, listener, {}, no_effect}},
-  {"bind_interface socket_domain", {protective, listener, {}, no_socket_option}},
+  {"bind_interface", {protective, listener, {}, no_interface}},
   {"mount_point", {protective, listener, {}, "topics cannot be prefixed yet: remove this listener"}},
   {"use_username_as_clientid", {protective, listener, "false", "this is not supported yet: remove the line only if any user may take any client id"}},
   {"accept_protocol_versions", {protective, listener, "3,4,5", "all versions are accepted: remove the line only if that is wanted"}},
@@ -207,15 +206,6 @@ const std::vector<OptionRow<Config>>& global_options() {
   return rows;
 }
 
-const std::vector<OptionRow<ListenerConfig>>& listener_options() {
-  static const std::vector<OptionRow<ListenerConfig>> rows = {
-    option<&ListenerConfig::allow_anonymous>({.key = "listener_allow_anonymous", .type = boolean, .reloadable = true, .help = "Overrides allow_anonymous for this listener."}),
-    option<&ListenerConfig::max_connections>({.key = "max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .reloadable = true, .help = "Connections of this listener; -1 for no limit."}),
-    option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),
-  };
-  return rows;
-}
-
 const std::vector<OptionRow<RuleConfig>>& rule_options() {
   static const std::vector<OptionRow<RuleConfig>> rows = {
     option<&RuleConfig::from>({.key = "from", .reloadable = true, .repeats = true, .help = "A filter; messages whose topic matches are taken."}),
@@ -300,7 +290,7 @@ std::vector<ConfigFault> complete(Config& config) {
     config.api_socket = config.persistence_location;
     config.api_socket.append(config.api_socket.ends_with('/') ? "naru.sock" : "/naru.sock");
   }
-  if (config.api_socket.size() > socket_path_bytes) {
+  if (config.api_socket.size() > limits::unix_path_bytes) {
     add("api_socket", "the API's socket " + config.api_socket +
                           " has a path of more than 107 bytes: set api_socket to a shorter one");
   }
@@ -324,9 +314,7 @@ std::string dump(const Config& config) {
   std::string out;
   dump_options(out, config, global_options());
   for (const auto& one : config.listeners) {
-    out.append("\nlistener ").append(one.port == 0 ? "auto" : std::to_string(one.port));
-    if (!one.address.empty()) out.append(" ").append(one.address);
-    out.append("\n");
+    out.append("\nlistener ").append(name_of(one)).append("\n");
     dump_options(out, one, listener_options());
   }
   for (const auto& stream : config.streams) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/app/listener_config.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/log.hpp"
 #include "storage/base/options.hpp"
@@ -36,16 +37,6 @@ enum class LogType : std::uint8_t {
   websockets,
   internal,
   all
-};
-
-struct ListenerConfig {
-  std::uint16_t port = 1883;            // 0: the kernel chooses (`listener auto`).
-  std::string address;                  // Empty: every address of the machine.
-  bool optional = false;                // An address the machine lacks is no error.
-  std::optional<bool> allow_anonymous;  // Set: overrides Config::allow_anonymous.
-  std::int64_t max_connections = -1;    // -1: as many as the system allows.
-
-  bool operator==(const ListenerConfig&) const = default;
 };
 
 struct RuleConfig {
@@ -123,6 +114,8 @@ struct ConfigFault {
   std::string text;
 };
 std::vector<ConfigFault> complete(Config& config);
+// The same of one listener; `at` is one of its keys, or "listener".
+std::vector<ConfigFault> faults_of(const ListenerConfig& listener);
 // What is wrong with a text for this key: filters, templates and the like. Empty: nothing.
 std::string fault_of_text(std::string_view key, std::string_view text);
 bool is_config_name(std::string_view text);
@@ -130,7 +123,6 @@ std::optional<std::uint16_t> parse_port(std::string_view word);
 
 // What parsing walks (broker/app/config_file.cpp).
 const std::vector<OptionRow<Config>>& global_options();
-const std::vector<OptionRow<ListenerConfig>>& listener_options();
 const std::vector<OptionRow<RuleConfig>>& rule_options();
 const std::vector<OptionRow<StreamConfig>>& stream_options();
 

@@ -193,9 +193,8 @@ Result<void> Node::open_doors() {
   for (const OpenListener& each : listeners_) {
     for (std::uint16_t shard = 0; shard < shards(); ++shard) {
       const int fd = each.sockets[shard];
-      const bool anonymous = each.anonymous_allowed;
       Shard* const edge = shards_[shard].get();
-      edge->post([edge, fd, anonymous](ShardCore&) { edge->listen(fd, anonymous); });
+      edge->post([edge, fd, to = each.listener](ShardCore&) { edge->listen(fd, *to); });
     }
     log(Severity::notice, "listening", {{"address", each.address}, {"port", each.port}});
   }
@@ -251,6 +250,7 @@ void Node::stop() {
     if (!kept) log(Severity::error, "store_time_not_kept", {{"reason", kept.error().text}});
   }
   shards_.clear();
+  for (const OpenListener& each : listeners_) each.remove_path();
 }
 
 }  // namespace naru::broker

@@ -57,8 +57,8 @@ class Node : public ShardHost, public Control {
   void change_horizon(const std::vector<HorizonChange>& changes) override;
   bool read_cached(Fetched& fetched) override;
   void read_later(std::uint16_t shard, Fetch fetch) override;
-  bool admit_connection() override;
-  void connection_gone() override { --connections_; }
+  bool admit_connection(Listener& listener) override;
+  void connection_gone(Listener& listener) override;
 
   // ---- Control ----
   std::uint16_t shards() const override { return static_cast<std::uint16_t>(shards_.size()); }

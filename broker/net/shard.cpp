@@ -104,9 +104,7 @@ void Shard::take_mail() {
   mailbox_.take(mail_);
   if (!mail_.outcomes.empty()) core_.on_committed(mail_.outcomes);
   for (Hop& hop : mail_.hops) core_.on_hop(hop);
-  for (Handed& handed : mail_.handed) {
-    adopt(handed.fd, std::move(handed.peer), std::move(handed.unread));
-  }
+  for (Handed& handed : mail_.handed) adopt(std::move(handed));
   for (auto& work : mail_.work) work(core_);
   mail_.clear();
 }

@@ -46,6 +46,9 @@ inline constexpr std::uint32_t connect_seconds = 10;
 // One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
 inline constexpr std::size_t sessions_per_lane = 65'536;
 
+// sockaddr_un's path without its final zero.
+inline constexpr std::size_t unix_path_bytes = 107;
+
 // -- Storage -------------------------------------------------------------------------------------
 // Lanes are fixed when a cluster is created; keys carry the lane in one byte.
 inline constexpr std::size_t lanes = 256;
