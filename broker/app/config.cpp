@@ -28,14 +28,13 @@ struct ForeignKeys {
 constexpr bool protective = true, harmless = false;
 constexpr std::string_view listener = "listener", bridge = "connection", rule = "rule";
 constexpr std::string_view no_tls = "TLS is not supported yet: remove the line and keep the listener behind a TLS proxy";
-constexpr std::string_view no_plugin = "plugins are not supported; use password_file";
+constexpr std::string_view no_plugin = "plugins are not supported: remove the line, and write what the plugin decided into password_file and acl_file";
 constexpr std::string_view no_effect = "it has no effect here and may be removed";
 constexpr std::string_view no_bridge = "bridges are not supported yet: remove the whole section";
 constexpr std::string_view no_interface = "write its address instead: 'listener PORT ADDRESS'";
 constexpr std::string_view journal_keeps = "sessions and messages are always on disk at once, so it has no effect and may be removed";
 
 constexpr ForeignKeys foreign_keys[] = {
-  {"acl_file", {protective, {}, {}, "access lists are not supported yet: remove the line only if every client may use every topic"}},
   {"plugin plugin_load plugin_use global_plugin auth_plugin", {protective, {}, {}, no_plugin}},
   {"plugin_opt_* auth_opt_* auth_plugin_deny_special_chars", {protective, {}, {}, no_plugin}},
   {"psk_file psk_hint", {protective, {}, {}, no_tls}},
@@ -175,6 +174,7 @@ const std::vector<OptionRow<Config>>& global_options() {
   static const std::vector<OptionRow<Config>> rows = {
     option<&Config::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .default_text = "false", .reloadable = true, .help = "Clients without a user name may connect. Without any listener line the default is true, and only this machine can connect."}),
     option<&Config::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords, as mosquitto_passwd writes them."}),
+    option<&Config::acl_file>({.key = "acl_file", .reloadable = true, .help = "Who may read and write which topics, as mosquitto has it; not set: everybody everything."}),
     option<&Config::max_connections>({.key = "global_max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .reloadable = true, .help = "Connections of all listeners together; -1 for no limit."}),
     option<&Config::persistence_location>({.key = "persistence_location", .default_text = "./var", .help = "The data directory."}),
     option<&Config::durability>({.key = "durability", .type = word, .default_text = "synced", .words = "written synced", .help = "What an acknowledgement means: synced survives power loss, written only a crash of the broker."}),

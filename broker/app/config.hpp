@@ -61,6 +61,7 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   bool allow_anonymous = false;
   std::string password_file;
+  std::string acl_file;               // Empty: everything is allowed.
   std::int64_t max_connections = -1;  // Of all listeners together; -1: no limit.
 
   std::string persistence_location;  // The data directory.

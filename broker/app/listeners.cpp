@@ -209,7 +209,7 @@ Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint
       if (!opened) return opened.error();
     }
     const auto shared = std::make_shared<Listener>();
-    shared->anonymous_allowed = allows_anonymous(config, listener);
+    shared->number = static_cast<std::uint16_t>(&listener - config.listeners.data());
     shared->max_connections = listener.max_connections;
     for (std::size_t i = first; i < all.size(); ++i) all[i].listener = shared;
   }

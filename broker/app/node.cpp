@@ -28,18 +28,6 @@ std::size_t keys_per_lane(std::uint64_t keys_max) {
 
 }  // namespace
 
-class Node::PasswordGate final : public Gate {
- public:
-  explicit PasswordGate(PasswordFile file, bool any) : file_(std::move(file)), any_(any) {}
-  bool admits(BytesView user, BytesView password) const override {
-    return any_ || file_.check(user, password) == PasswordVerdict::accepted;
-  }
-
- private:
-  PasswordFile file_;
-  bool any_;  // No password file, and anonymous clients allowed: a name proves nothing anyhow.
-};
-
 Node::Node(Config config, NodeVariation variation)
     : config_(std::move(config)), variation_(std::move(variation)), disk_(config_) {}
 
@@ -65,18 +53,6 @@ Result<void> Node::load_rules() {
       routes_.add(filter, {place, 0, 0, Route::Kind::rule, 2});
     }
   }
-  return {};
-}
-
-Result<void> Node::load_gate() {
-  PasswordFile file;
-  if (!config_.password_file.empty()) {
-    auto loaded = PasswordFile::load(config_.password_file);
-    if (!loaded) return loaded.error();
-    file = std::move(*loaded);
-  }
-  const bool any = config_.password_file.empty() && config_.allow_anonymous;
-  gate_ = std::make_unique<PasswordGate>(std::move(file), any);
   return {};
 }
 
@@ -111,15 +87,15 @@ Result<void> Node::start() {
   if (config_.shards == 0) config_.shards = std::max(1u, std::thread::hardware_concurrency());
   const auto opened = open_store(config_, clock_, store_, variation_.file_system);
   if (!opened) return opened;
-  for (const auto step : {&Node::load_rules, &Node::load_gate}) {
-    const auto done = (this->*step)();
-    if (!done) return done;
-  }
+  const auto ruled = load_rules();
+  if (!ruled) return ruled;
+  const auto gated = gate_.load(config_);
+  if (!gated) return gated;
   std::random_device device;
   for (std::uint16_t shard = 0; shard < config_.shards; ++shard) {
     const Rng rng{std::uint64_t{device()} << 32 | device()};
     shards_.push_back(
-        std::make_unique<Shard>(*this, settings_of(shard), routes_, *gate_, rules_, rng));
+        std::make_unique<Shard>(*this, settings_of(shard), routes_, gate_, rules_, rng));
     shards_.back()->core().encode_hops = config_.front_hop == FrontHop::encode;
   }
   const auto recovered = recover_lanes();

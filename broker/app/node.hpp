@@ -19,8 +19,8 @@
 
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
+#include "broker/app/node_gate.hpp"
 #include "broker/app/node_store.hpp"
-#include "broker/auth/password_file.hpp"
 #include "broker/http/control.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/net/shard.hpp"
@@ -70,10 +70,7 @@ class Node : public ShardHost, public Control {
   NodeFacts facts() const override;
 
  private:
-  class PasswordGate;
-
   Result<void> load_rules();
-  Result<void> load_gate();
   Result<void> recover_lanes();
   void start_committer(std::uint64_t first_journal_number);
   ShardSettings settings_of(std::uint16_t shard) const;
@@ -97,7 +94,7 @@ class Node : public ShardHost, public Control {
   NodeStore store_;
   RuleSet rules_;
   SharedRoutes routes_;
-  std::unique_ptr<PasswordGate> gate_;
+  NodeGate gate_;
   std::unique_ptr<storage::Committer> committer_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<boost::asio::thread_pool> reader_;

@@ -13,7 +13,7 @@
 namespace naru::broker {
 
 struct Listener {
-  bool anonymous_allowed = false;
+  std::uint16_t number = 0;           // Its place in the configuration.
   std::int64_t max_connections = -1;  // -1: no limit.
 
   bool admit() {

@@ -6,6 +6,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
+#include "broker/net/denial_log.hpp"
+
 namespace naru::broker {
 
 namespace asio = boost::asio;
@@ -143,6 +145,7 @@ bool Shard::carry_out() {
     expected_.erase(found);
     done(answered.failed);
   }
+  log_denials(std::exchange(output.denials, {}));
   send_all();
   close_all();
   const bool more = !output.resumed.empty() || !output.fetches.empty();

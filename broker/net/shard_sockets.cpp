@@ -66,7 +66,7 @@ void Shard::accept_ready(Acceptor& acceptor) {
     }
     const int on = 1;  // Of no meaning to a Unix socket, and no harm.
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const Peer peer{address_of(fd), acceptor.listener.anonymous_allowed};
+    const Peer peer{address_of(fd), acceptor.listener.number};
     adopt({fd, &acceptor.listener, peer, {}});
   }
 }

@@ -15,6 +15,7 @@ ShardCore::ShardCore(ShardSettings settings, RouteTable& routes, const Gate& gat
       lanes_(settings_, routes, publisher_, output_, counters_),
       front_(settings_, routes, gate, publisher_, output_, counters_, rng) {
   output_.hops.resize(settings_.shards);
+  publisher_.use_gate(gate);
 }
 
 void ShardCore::begin_turn(Instant now, StoreMillis store_now, WallMillis wall) {

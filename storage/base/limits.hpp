@@ -63,6 +63,7 @@ inline constexpr std::size_t uncommitted_bytes_per_shard = 32 * 1024 * 1024;
 // --------------------------------------------------------------
 inline constexpr std::size_t config_file_bytes = 4 * 1024 * 1024;
 inline constexpr std::size_t password_file_bytes = 256 * 1024 * 1024;
+inline constexpr std::size_t acl_file_bytes = 64 * 1024 * 1024;
 // A rule is matched like a session; a hundred are many.
 inline constexpr std::size_t rules = 1024;
 inline constexpr std::size_t streams = 256;

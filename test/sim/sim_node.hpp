@@ -74,10 +74,6 @@ class SimNode {
   std::uint64_t turns() const { return turns_; }
 
  private:
-  class OpenGate final : public broker::Gate {
-   public:
-    bool admits(BytesView, BytesView) const override { return true; }
-  };
   struct Socket {
     LinkId link = 0;
     Bytes unread;
@@ -111,7 +107,7 @@ class SimNode {
   Rng rng_;
   storage::Horizon horizon_;
   broker::FilterIndex routes_;
-  OpenGate gate_;
+  broker::OpenGate gate_;
   std::vector<std::unique_ptr<broker::ShardCore>> shards_;
   std::vector<broker::LaneState> followers_;  // By lane.
   std::vector<Box> boxes_;

@@ -184,14 +184,13 @@ TEST_CASE("All mistakes are found at once", "[config]") {
 
 TEST_CASE("What would protect or change something is never ignored", "[config]") {
   const auto line = GENERATE(
-      as<std::string>{}, "acl_file /a", "plugin /p.so", "auth_plugin /p.so", "plugin_opt_x 1",
-      "auth_opt_x y", "psk_file /p", "psk_hint h", "per_listener_settings true",
-      "persistence false", "cafile /c", "certfile /c", "keyfile /k", "require_certificate true",
-      "use_identity_as_username true", "protocol websockets", "bind_interface eth0",
-      "mount_point a/", "max_qos 1", "accept_protocol_versions 5", "connection x", "sink kafka x",
-      "cluster x", "clientid_prefixes a", "crlfile /c", "allow_zero_length_clientid false",
-      "topic # both", "memory_limit 5", "use_username_as_clientid true",
-      "queue_qos0_messages true");
+      as<std::string>{}, "plugin /p.so", "auth_plugin /p.so", "plugin_opt_x 1", "auth_opt_x y",
+      "psk_file /p", "psk_hint h", "per_listener_settings true", "persistence false", "cafile /c",
+      "certfile /c", "keyfile /k", "require_certificate true", "use_identity_as_username true",
+      "protocol websockets", "bind_interface eth0", "mount_point a/", "max_qos 1",
+      "accept_protocol_versions 5", "connection x", "sink kafka x", "cluster x",
+      "clientid_prefixes a", "crlfile /c", "allow_zero_length_clientid false", "topic # both",
+      "memory_limit 5", "use_username_as_clientid true", "queue_qos0_messages true");
   CAPTURE(line);
   const ConfigOutcome outcome = parse("listener 1883\n" + line + "\n");
   REQUIRE_FALSE(outcome.ok());
@@ -217,7 +216,7 @@ TEST_CASE("What says that we do as we do is fine, and what is harmless is notice
 TEST_CASE("A refused section is one error, but a global key in it still counts", "[config]") {
   const ConfigOutcome outcome = parse(
       "connection b\naddress x:1883\ntopic # both 0\nremote_password p\nmax_keepalive 5\n"
-      "acl_file /a\nsink kafka m\nbrokers x\n");
+      "psk_file /a\nsink kafka m\nbrokers x\n");
   CHECK(problems_of(outcome).find("a.conf:1: error: bridges") == 0);
   CHECK(outcome.problems.size() == 3);
   CHECK(outcome.config.max_keepalive == 5);

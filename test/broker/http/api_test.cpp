@@ -20,11 +20,6 @@
 namespace naru::broker {
 namespace {
 
-class OpenGate final : public Gate {
- public:
-  bool admits(BytesView, BytesView) const override { return true; }
-};
-
 constexpr WallMillis now_wall = 1'700'000'000'000;
 
 // One shard, its committer and its reader, all on one thread.
