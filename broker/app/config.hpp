@@ -59,9 +59,11 @@ struct StreamConfig {
 
 struct Config {
   std::vector<ListenerConfig> listeners;
+  bool per_listener_settings = false;  // own_options() are each listener's own.
   bool allow_anonymous = false;
   std::string password_file;
   std::string acl_file;               // Empty: everything is allowed.
+  std::string clientid_prefixes;      // Every client id begins with it.
   std::int64_t max_connections = -1;  // Of all listeners together; -1: no limit.
 
   std::string persistence_location;  // The data directory.
@@ -101,6 +103,8 @@ struct Config {
 };
 
 bool allows_anonymous(const Config& config, const ListenerConfig& listener);
+const std::string& password_file_of(const Config& config, const ListenerConfig& listener);
+const std::string& acl_file_of(const Config& config, const ListenerConfig& listener);
 // Where and how much to log, from log_dest and log_type.
 LogOptions log_options(const Config& config);
 

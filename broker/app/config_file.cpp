@@ -263,7 +263,8 @@ bool ConfigReader::set(const Line& line, Target& target, const Rows& rows,
 
 bool ConfigReader::set_in_listener(const Line& line, ListenerConfig& one,
                                    std::map<std::string, Place>& seen) {
-  if (!set(line, one, listener_options(), seen)) return false;
+  const bool own = config().per_listener_settings && set(line, one, own_options(), seen);
+  if (!own && !set(line, one, listener_options(), seen)) return false;
   one.places.by_key[std::string{line.key}] = line.place;
   return true;
 }
@@ -316,6 +317,12 @@ Place ConfigReader::place_of(const std::string& title) const {
 
 void ConfigReader::finish_listeners() {
   auto& listeners = config().listeners;
+  for (const auto& [key, place] : seen_) {
+    if (!config().per_listener_settings || find_option(own_options(), key) == nullptr) continue;
+    error(place, "with per_listener_settings " + in_quotes(key) +
+                     " belongs below a line 'listener PORT', and per_listener_settings in front "
+                     "of all of them");
+  }
   const bool placed = default_seen_.contains("port") || default_seen_.contains("bind_address");
   if (!listeners.empty() && !placed && !default_seen_.empty()) {
     const auto& [key, place] = *default_seen_.begin();
@@ -326,12 +333,15 @@ void ConfigReader::finish_listeners() {
   if (placed) listeners.insert(listeners.begin(), default_listener_);
   if (!listeners.empty()) {
     const bool open = std::any_of(listeners.begin(), listeners.end(), [&](const auto& one) {
-      return allows_anonymous(config(), one) || !config().password_file.empty();
+      return allows_anonymous(config(), one) || !password_file_of(config(), one).empty();
     });
     if (!open) notice(file_, "no client can connect: set a password_file, or allow_anonymous true");
     return;
   }
   // Nothing says where to listen: as with mosquitto only for this machine, and then for everyone.
+  if (config().per_listener_settings && !default_listener_.allow_anonymous) {
+    default_listener_.allow_anonymous = true;
+  }
   if (!seen_.contains("allow_anonymous")) config().allow_anonymous = true;
   listeners.assign(2, default_listener_);
   listeners[0].address = "127.0.0.1";

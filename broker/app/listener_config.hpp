@@ -21,6 +21,8 @@ namespace naru::broker {
 // In the order of the words in the table.
 enum class SocketDomain : std::uint8_t { ipv4, ipv6 };
 
+enum class ClientIdFrom : std::uint8_t { none, username };
+
 struct SourceLine {
   std::string file;
   unsigned line = 0;
@@ -43,12 +45,17 @@ struct ListenerConfig {
   std::int64_t max_connections = -1;    // -1: as many as the system allows.
   std::optional<SocketDomain> socket_domain;
   std::string socket_mode;  // Of a Unix socket, in octal digits; empty: 660.
+  ClientIdFrom clientid_from = ClientIdFrom::none;
+  // Of this listener alone, under per_listener_settings.
+  std::string password_file, acl_file;
   KeyPlaces places;
 
   bool operator==(const ListenerConfig&) const = default;
 };
 
 const std::vector<OptionRow<ListenerConfig>>& listener_options();
+// Global keys that are a listener's own under per_listener_settings.
+const std::vector<OptionRow<ListenerConfig>>& own_options();
 // What stands behind the word `listener`.
 std::string name_of(const ListenerConfig& listener);
 // "FILE:LINE: error: " of the key, else of the opening line; empty where neither is known.

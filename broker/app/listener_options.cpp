@@ -10,6 +10,17 @@ namespace {
 
 using enum OptionType;
 
+// mosquitto's older word for clientid_from.
+OptionRow<ListenerConfig> use_username_as_clientid(OptionSpec spec) {
+  return {spec,
+          [](ListenerConfig& one, const OptionValue& value) {
+            one.clientid_from = std::get<bool>(value) ? ClientIdFrom::username : ClientIdFrom::none;
+          },
+          [](const ListenerConfig& one) {
+            return std::vector<OptionValue>{one.clientid_from == ClientIdFrom::username};
+          }};
+}
+
 }  // namespace
 
 // clang-format off
@@ -17,13 +28,36 @@ const std::vector<OptionRow<ListenerConfig>>& listener_options() {
   static const std::vector<OptionRow<ListenerConfig>> rows = {
     option<&ListenerConfig::allow_anonymous>({.key = "listener_allow_anonymous", .type = boolean, .reloadable = true, .help = "Overrides allow_anonymous for this listener."}),
     option<&ListenerConfig::max_connections>({.key = "max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .help = "Connections of this listener; -1 for no limit."}),
+    option<&ListenerConfig::clientid_from>({.key = "clientid_from", .type = word, .default_text = "none", .words = "none username", .reloadable = true, .help = "username: a client's id is its user name, whatever id it gives, and a client without a user name is refused."}),
+    use_username_as_clientid({.key = "use_username_as_clientid", .type = boolean, .reloadable = true, .help = "mosquitto's word for clientid_from: true is username, false is none."}),
     option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),
     option<&ListenerConfig::socket_domain>({.key = "socket_domain", .type = word, .words = "ipv4 ipv6", .help = "Only addresses of this family; not set: both."}),
     option<&ListenerConfig::socket_mode>({.key = "socket_mode", .help = "Who may connect to the Unix socket of 'listener 0 PATH', as an octal mode; not set: 660, the broker's user and group."}),
   };
   return rows;
 }
+
+const std::vector<OptionRow<ListenerConfig>>& own_options() {
+  static const std::vector<OptionRow<ListenerConfig>> rows = {
+    option<&ListenerConfig::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .reloadable = true, .help = "Clients without a user name may connect here; not set: they may not."}),
+    option<&ListenerConfig::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords of this listener."}),
+    option<&ListenerConfig::acl_file>({.key = "acl_file", .reloadable = true, .help = "Who may read and write which topics, of those who come in here."}),
+  };
+  return rows;
+}
 // clang-format on
+
+bool allows_anonymous(const Config& config, const ListenerConfig& one) {
+  return one.allow_anonymous.value_or(!config.per_listener_settings && config.allow_anonymous);
+}
+
+const std::string& password_file_of(const Config& config, const ListenerConfig& one) {
+  return config.per_listener_settings ? one.password_file : config.password_file;
+}
+
+const std::string& acl_file_of(const Config& config, const ListenerConfig& one) {
+  return config.per_listener_settings ? one.acl_file : config.acl_file;
+}
 
 std::vector<ConfigFault> faults_of(const ListenerConfig& one) {
   std::vector<ConfigFault> faults;

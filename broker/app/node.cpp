@@ -29,7 +29,10 @@ std::size_t keys_per_lane(std::uint64_t keys_max) {
 }  // namespace
 
 Node::Node(Config config, NodeVariation variation)
-    : config_(std::move(config)), variation_(std::move(variation)), disk_(config_) {}
+    : config_(std::move(config)),
+      in_force_(config_),
+      variation_(std::move(variation)),
+      disk_(config_) {}
 
 Node::~Node() { stop(); }
 
@@ -56,27 +59,26 @@ Result<void> Node::load_rules() {
   return {};
 }
 
-ShardSettings Node::settings_of(std::uint16_t shard) const {
+ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const {
   ShardSettings settings;
   settings.node = store_.node.node;
   settings.incarnation = store_.node.incarnation;
   settings.planted = variation_.planted;
   settings.shard = shard;
   settings.shards = static_cast<std::uint16_t>(config_.shards);
-  settings.max_inflight =
-      config_.max_inflight_messages == 0 ? 32'767 : config_.max_inflight_messages;
-  settings.max_packet_size = config_.max_packet_size;
-  settings.max_queued_messages = config_.max_queued_messages;
-  settings.max_queued_bytes = config_.max_queued_bytes;
-  settings.drop_oldest = config_.queue_drop == QueueDrop::oldest;
-  if (config_.persistent_client_expiration.count() > 0) {
+  settings.max_inflight = config.max_inflight_messages == 0 ? 32'767 : config.max_inflight_messages;
+  settings.max_packet_size = config.max_packet_size;
+  settings.max_queued_messages = config.max_queued_messages;
+  settings.max_queued_bytes = config.max_queued_bytes;
+  settings.drop_oldest = config.queue_drop == QueueDrop::oldest;
+  if (config.persistent_client_expiration.count() > 0) {
     settings.session_expiry_max_s =
-        static_cast<std::uint32_t>(config_.persistent_client_expiration.count());
+        static_cast<std::uint32_t>(config.persistent_client_expiration.count());
   }
-  settings.max_keep_alive_s = config_.max_keepalive;
-  settings.retain_available = config_.retain_available;
-  settings.command_prefix = config_.command_prefix;
-  for (const StreamConfig& stream : config_.streams) {
+  settings.max_keep_alive_s = config.max_keepalive;
+  settings.retain_available = config.retain_available;
+  settings.command_prefix = config.command_prefix;
+  for (const StreamConfig& stream : config.streams) {
     settings.stream_keys[stream.name] = keys_per_lane(stream.keys_max);
   }
   return settings;
@@ -95,7 +97,7 @@ Result<void> Node::start() {
   for (std::uint16_t shard = 0; shard < config_.shards; ++shard) {
     const Rng rng{std::uint64_t{device()} << 32 | device()};
     shards_.push_back(
-        std::make_unique<Shard>(*this, settings_of(shard), routes_, gate_, rules_, rng));
+        std::make_unique<Shard>(*this, settings_of(config_, shard), routes_, gate_, rules_, rng));
     shards_.back()->core().encode_hops = config_.front_hop == FrontHop::encode;
   }
   const auto recovered = recover_lanes();

@@ -17,6 +17,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "broker/app/config_file.hpp"
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
@@ -42,6 +43,10 @@ class Node : public ShardHost, public Control {
 
   // Errors name what to do. After an error the node is destroyed.
   Result<void> start();
+  // Where a reload gets the configuration from. Before start().
+  void read_again_by(std::function<ConfigOutcome()> reread) { reread_ = std::move(reread); }
+  // Reads everything again that may change while the node runs. Any thread; the log has it.
+  ReloadOutcome reload_now();
   // Ends everything in order; what was acknowledged is on disk when it returns.
   void stop();
   const std::vector<OpenListener>& listeners() const { return listeners_; }
@@ -68,12 +73,14 @@ class Node : public ShardHost, public Control {
       std::uint16_t shard, std::function<bool(ShardCore&, std::uint64_t request)> f) override;
   boost::asio::awaitable<void> read(std::function<void(const storage::KvStore&)> f) override;
   NodeFacts facts() const override;
+  boost::asio::awaitable<ReloadOutcome> reload() override;
 
  private:
   Result<void> load_rules();
   Result<void> recover_lanes();
   void start_committer(std::uint64_t first_journal_number);
-  ShardSettings settings_of(std::uint16_t shard) const;
+  ShardSettings settings_of(const Config& config, std::uint16_t shard) const;
+  ReloadOutcome read_again();
   Result<void> open_doors();
   // What the disk may have lost cannot be known: the next start reads what is really there.
   [[noreturn]] static void end_process(Errc why);
@@ -86,6 +93,9 @@ class Node : public ShardHost, public Control {
   void flush_store();
 
   Config config_;
+  std::mutex reload_mutex_;
+  Config in_force_;  // As read, with what reloads have changed.
+  std::function<ConfigOutcome()> reread_;
   const NodeVariation variation_;
   DiskWatch disk_;
   std::mutex disk_mutex_;

@@ -68,6 +68,19 @@ asio::awaitable<void> Node::read(std::function<void(const storage::KvStore&)> f)
   co_await std::move(wait);
 }
 
+asio::awaitable<ReloadOutcome> Node::reload() {
+  auto outcome = std::make_shared<ReloadOutcome>();
+  auto begin = [this, outcome](auto done) {
+    asio::post(*reader_, [this, outcome, done] {
+      *outcome = reload_now();
+      done(true);
+    });
+  };
+  auto wait = resumed_on_first<bool>(shards_[0]->context(), std::move(begin));
+  co_await std::move(wait);
+  co_return std::move(*outcome);
+}
+
 // The time below which this share of the commits stayed, as the upper bound of its row.
 static std::uint64_t commit_time(const storage::Committer::Stats& stats, double share) {
   std::uint64_t all = 0;

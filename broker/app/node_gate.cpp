@@ -52,8 +52,11 @@ Result<void> NodeGate::load(const Config& config) {
   Library<Acl> acls{&load_acl, faults};
   auto made = std::make_shared<Doors>();
   for (const ListenerConfig& listener : config.listeners) {
-    made->push_back({allows_anonymous(config, listener), passwords.get(config.password_file),
-                     acls.get(config.acl_file)});
+    const bool from_user = listener.clientid_from == ClientIdFrom::username;
+    made->push_back({allows_anonymous(config, listener),
+                     passwords.get(password_file_of(config, listener)),
+                     acls.get(acl_file_of(config, listener)),
+                     {from_user, config.clientid_prefixes}});
   }
   if (!faults.empty()) return Error{Errc::invalid, faults};
   const std::lock_guard lock{mutex_};
@@ -91,6 +94,10 @@ bool NodeGate::still_admits(ListenerNumber listener, BytesView user, std::uint64
   const Door to = door(listener);
   if (user.empty() || !to.passwords) return to.anonymous;
   return proof != 0 && to.passwords->proof_of(user) == proof;
+}
+
+ClientIdRule NodeGate::client_ids(ListenerNumber listener) const {
+  return door(listener).client_ids;
 }
 
 std::shared_ptr<const Acl> NodeGate::acl_of(ListenerNumber listener) const {

@@ -23,6 +23,7 @@ class NodeGate final : public Gate {
   Result<void> load(const Config& config);
 
   Admission admit(const Applicant& applicant) const override;
+  ClientIdRule client_ids(ListenerNumber listener) const override;
   bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const override;
   std::shared_ptr<const Acl> acl_of(ListenerNumber listener) const override;
   bool admits_will(const AclSubject& subject, BytesView topic) const override;
@@ -32,6 +33,7 @@ class NodeGate final : public Gate {
     bool anonymous = false;
     std::shared_ptr<const PasswordFile> passwords;  // None: a name proves nothing.
     std::shared_ptr<const Acl> acl;
+    ClientIdRule client_ids;
   };
   using Doors = std::vector<Door>;  // By listener.
 

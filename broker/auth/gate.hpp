@@ -30,10 +30,17 @@ struct Admission {
   std::uint64_t proof = 0;  // Admitted: what of the files let it in; changes with them.
 };
 
+// Which client ids there may be.
+struct ClientIdRule {
+  bool from_user = false;  // The user name is the client id, whatever the client says.
+  Bytes prefix;            // Every id begins with it.
+};
+
 class Gate {
  public:
   virtual ~Gate() = default;
   virtual Admission admit(const Applicant& applicant) const = 0;
+  virtual ClientIdRule client_ids(ListenerNumber listener) const = 0;
   // Whether who was admitted with this proof would still be; without its password.
   virtual bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const = 0;
   // The rights of who comes in there; none: everything is allowed.
@@ -47,6 +54,7 @@ class Gate {
 class OpenGate final : public Gate {
  public:
   Admission admit(const Applicant&) const override { return {true, "", 0}; }
+  ClientIdRule client_ids(ListenerNumber) const override { return {}; }
   bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return true; }
   std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return nullptr; }
   bool admits_will(const AclSubject&, BytesView) const override { return true; }

@@ -54,6 +54,12 @@ struct NodeFacts {
   Bytes command_prefix = "vehicles";
 };
 
+// What a reload of the configuration came to.
+struct ReloadOutcome {
+  bool done = false;                  // Else everything is as it was.
+  std::vector<std::string> problems;  // "FILE:LINE: error: ..." each; where done: notices.
+};
+
 class Control {
  public:
   virtual ~Control() = default;
@@ -69,6 +75,8 @@ class Control {
   // Reads of the store, on the reader thread; resumes on shard 0.
   virtual awaitable<void> read(std::function<void(const storage::KvStore&)> f) = 0;
   virtual NodeFacts facts() const = 0;
+  // Reads the configuration and its files again.
+  virtual awaitable<ReloadOutcome> reload() = 0;
   virtual WallMillis wall() const = 0;
   virtual StoreMillis store_now() const = 0;
 };

@@ -85,7 +85,7 @@ class Front final : public LiveSink {
 
   bool on_connect(Connection& c, const mqtt::Frame& frame);
   void attach(Connection& c, const mqtt::Connect& connect);
-  ReasonCode judge(Connection& c, mqtt::Connect& connect);
+  ReasonCode judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids);
   ReasonCode judge_will(Connection& c, mqtt::Connect& connect);
   std::optional<storage::WillRow> will_row(const Connection& c, const mqtt::Will& will);
   void refuse(Connection& c, ReasonCode reason);

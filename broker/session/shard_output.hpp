@@ -23,7 +23,7 @@
 
 namespace naru::broker {
 
-// Constant for the life of a shard.
+// Constant for the life of a shard, but for what ShardCore::reload() takes over.
 struct ShardSettings {
   std::uint64_t node = 1;         // Of Origin.
   std::uint32_t incarnation = 1;  // Rises durably at each start; the term of every lane.

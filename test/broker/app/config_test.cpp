@@ -185,12 +185,11 @@ TEST_CASE("All mistakes are found at once", "[config]") {
 TEST_CASE("What would protect or change something is never ignored", "[config]") {
   const auto line = GENERATE(
       as<std::string>{}, "plugin /p.so", "auth_plugin /p.so", "plugin_opt_x 1", "auth_opt_x y",
-      "psk_file /p", "psk_hint h", "per_listener_settings true", "persistence false", "cafile /c",
-      "certfile /c", "keyfile /k", "require_certificate true", "use_identity_as_username true",
-      "protocol websockets", "bind_interface eth0", "mount_point a/", "max_qos 1",
-      "accept_protocol_versions 5", "connection x", "sink kafka x", "cluster x",
-      "clientid_prefixes a", "crlfile /c", "allow_zero_length_clientid false", "topic # both",
-      "memory_limit 5", "use_username_as_clientid true", "queue_qos0_messages true");
+      "psk_file /p", "psk_hint h", "persistence false", "cafile /c", "certfile /c", "keyfile /k",
+      "require_certificate true", "use_identity_as_username true", "protocol websockets",
+      "bind_interface eth0", "mount_point a/", "max_qos 1", "accept_protocol_versions 5",
+      "connection x", "sink kafka x", "cluster x", "crlfile /c", "allow_zero_length_clientid false",
+      "topic # both", "memory_limit 5", "queue_qos0_messages true");
   CAPTURE(line);
   const ConfigOutcome outcome = parse("listener 1883\n" + line + "\n");
   REQUIRE_FALSE(outcome.ok());
@@ -292,6 +291,47 @@ TEST_CASE("A dump reads back as the same configuration", "[config]") {
   const std::string dumped = dump(first);
   INFO(dumped);
   CHECK(good(dumped) == first);
+}
+
+TEST_CASE("per_listener_settings gives each listener its own files", "[config]") {
+  const Config config = good(
+      "per_listener_settings true\nlistener 1883\nallow_anonymous true\nacl_file /a\n"
+      "listener 1884\npassword_file /p\nlistener 1885\n");
+  REQUIRE(config.listeners.size() == 3);
+  CHECK(allows_anonymous(config, config.listeners[0]));
+  CHECK(acl_file_of(config, config.listeners[0]) == "/a");
+  CHECK(password_file_of(config, config.listeners[0]).empty());
+  CHECK(password_file_of(config, config.listeners[1]) == "/p");
+  CHECK_FALSE(allows_anonymous(config, config.listeners[1]));
+  CHECK_FALSE(allows_anonymous(config, config.listeners[2]));
+  CHECK(good(dump(config)) == config);
+}
+
+TEST_CASE("Without per_listener_settings the files are for all listeners", "[config]") {
+  const Config config = good(
+      "listener 1883\npassword_file /p\nacl_file /a\nlistener 1884\n"
+      "use_username_as_clientid true\nclientid_prefixes car-\n");
+  for (const ListenerConfig& each : config.listeners) {
+    CHECK(password_file_of(config, each) == "/p");
+    CHECK(acl_file_of(config, each) == "/a");
+  }
+  CHECK(config.listeners[0].clientid_from == ClientIdFrom::none);
+  CHECK(config.listeners[1].clientid_from == ClientIdFrom::username);
+  CHECK(config.clientid_prefixes == "car-");
+  CHECK(good(dump(config)) == config);
+}
+
+TEST_CASE("per_listener_settings stands in front of what it is about", "[config]") {
+  CHECK(problems_of(parse("acl_file /a\nper_listener_settings true\nlistener 1883\n"))
+            .find("a.conf:1: error: with per_listener_settings 'acl_file' belongs below") == 0);
+}
+
+TEST_CASE("per_listener_settings without a listener lets this machine in", "[config]") {
+  const Config config = good("per_listener_settings true\nacl_file /a\n");
+  for (const ListenerConfig& each : config.listeners) {
+    CHECK(allows_anonymous(config, each));
+    CHECK(acl_file_of(config, each) == "/a");
+  }
 }
 
 }  // namespace naru::broker

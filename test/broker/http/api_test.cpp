@@ -53,6 +53,10 @@ class Node final : public Control {
     facts.problems = problems;
     return facts;
   }
+  awaitable<ReloadOutcome> reload() override {
+    co_await boost::asio::post(io, boost::asio::use_awaitable);
+    co_return reloading;
+  }
   WallMillis wall() const override { return now_wall; }
   StoreMillis store_now() const override { return 5000; }
 
@@ -119,6 +123,7 @@ class Node final : public Control {
   RuleSet rules;
   ShardCore core{ShardSettings{}, routes, gate, rules, Rng{1}};
   std::vector<std::string> problems;
+  ReloadOutcome reloading{true, {}};
   bool failing = false;
 
  private:
@@ -159,6 +164,19 @@ TEST_CASE("Unknown paths and wrong methods get a sentence", "[http]") {
   CHECK(node.api("POST", {"v1", "status"}).status == 405);
   CHECK(node.api("GET", {"v1", "clients", "nobody"}).status == 404);
   CHECK_FALSE(node.api("GET", {}).body["error"].get<Bytes>().empty());
+}
+
+TEST_CASE("A reload answers what is wrong, line by line", "[http]") {
+  Node node;
+  node.reloading = {true, {"a.conf:3: notice: x"}};
+  const auto done = node.api("POST", {"v1", "config", "reload"});
+  CHECK(done.status == 200);
+  CHECK(done.body["problems"][0] == "a.conf:3: notice: x");
+  node.reloading = {false, {"a.conf:1: error: y", "acl:2: z"}};
+  const auto refused = node.api("POST", {"v1", "config", "reload"});
+  CHECK(refused.status == 422);
+  CHECK(refused.body["problems"].size() == 2);
+  CHECK(refused.body["error"].get<Bytes>().find("\nacl:2: z") != Bytes::npos);
 }
 
 TEST_CASE("A command is made once, shown, listed and cancelled once", "[http]") {
