@@ -78,6 +78,12 @@ asio::awaitable<ReloadOutcome> Node::reload() {
   };
   auto wait = resumed_on_first<bool>(shards_[0]->context(), std::move(begin));
   co_await std::move(wait);
+  // Who is told that it is done may rely on it: every shard has come past it.
+  for (std::uint16_t shard = 0; shard < shards(); ++shard) {
+    std::function<void(ShardCore&)> nothing = [](ShardCore&) {};
+    auto passing = run(shard, std::move(nothing));
+    co_await std::move(passing);
+  }
   co_return std::move(*outcome);
 }
 
