@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "broker/app/config_file.hpp"
+#include "broker/app/node_gate.hpp"
 #include "broker/http/metrics.hpp"
 
 namespace naru::broker {
@@ -66,30 +67,18 @@ ConfigOutcome load(const Arguments& arguments) {
   return parse_config({"(built in)", text});
 }
 
-}  // namespace
-
-CommandLine read_command_line(int argc, char** argv) {
-  CLI::App app;
-  Arguments arguments;
-  describe(app, arguments);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return {std::nullopt, code == 0 ? 0 : 2};
-  }
-  if (arguments.metrics) {
-    std::cout << metrics_reference();
-    return {std::nullopt, 0};
-  }
+// What file and arguments say together.
+ConfigOutcome make_config(const Arguments& arguments) {
   ConfigOutcome outcome = load(arguments);
-  if (!print_problems(outcome)) return {std::nullopt, 2};
-  Config config = std::move(outcome.config);
+  if (!outcome.ok()) return outcome;
+  Config& config = outcome.config;
   if (!arguments.listen.empty()) {
     std::string lines;
     for (const std::string& each : arguments.listen) lines += listener_lines(each);
     const ConfigOutcome listeners = parse_config({"--listen", lines});
-    if (!print_problems(listeners)) return {std::nullopt, 2};
+    outcome.problems.insert(outcome.problems.end(), listeners.problems.begin(),
+                            listeners.problems.end());
+    if (!listeners.ok()) return outcome;
     config.listeners = listeners.config.listeners;
     for (ListenerConfig& each : config.listeners) {
       if (!each.allow_anonymous && listeners.config.allow_anonymous) each.allow_anonymous = true;
@@ -104,15 +93,44 @@ CommandLine read_command_line(int argc, char** argv) {
   }
   if (!arguments.api_socket.empty()) config.api_socket = arguments.api_socket;
   if (!arguments.port_file.empty()) config.port_file = arguments.port_file;
-  if (arguments.dump) {
-    std::cout << dump(config);
-    return {std::nullopt, 0};
+  return outcome;
+}
+
+// The files it names are part of a configuration: what is wrong in them shows before the start.
+bool print_file_problems(const Config& config) {
+  const auto loaded = NodeGate{}.load(config);
+  if (!loaded) std::cerr << loaded.error().text << '\n';
+  return loaded.has_value();
+}
+
+}  // namespace
+
+CommandLine read_command_line(int argc, char** argv) {
+  CLI::App app;
+  Arguments arguments;
+  describe(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return {std::nullopt, {}, code == 0 ? 0 : 2};
   }
+  if (arguments.metrics) {
+    std::cout << metrics_reference();
+    return {std::nullopt, {}, 0};
+  }
+  ConfigOutcome outcome = make_config(arguments);
+  if (!print_problems(outcome)) return {std::nullopt, {}, 2};
+  if (arguments.dump) {
+    std::cout << dump(outcome.config);
+    return {std::nullopt, {}, 0};
+  }
+  if (!print_file_problems(outcome.config)) return {std::nullopt, {}, 2};
   if (arguments.check) {
     std::cout << "the configuration is good\n";
-    return {std::nullopt, 0};
+    return {std::nullopt, {}, 0};
   }
-  return {std::move(config), 0};
+  return {std::move(outcome.config), [arguments] { return make_config(arguments); }, 0};
 }
 
 }  // namespace naru::broker

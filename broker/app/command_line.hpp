@@ -5,15 +5,17 @@
 // Edge: reads files, writes problems to stderr. Called once by main().
 #pragma once
 
+#include <functional>
 #include <optional>
 
-#include "broker/app/config.hpp"
+#include "broker/app/config_file.hpp"
 
 namespace naru::broker {
 
 struct CommandLine {
-  std::optional<Config> config;  // Empty: end with this exit code.
-  int exit_code = 0;             // 2: wrong arguments or configuration.
+  std::optional<Config> config;           // Empty: end with this exit code.
+  std::function<ConfigOutcome()> reread;  // Makes the configuration again from the same arguments.
+  int exit_code = 0;                      // 2: wrong arguments or configuration.
 };
 
 CommandLine read_command_line(int argc, char** argv);

@@ -19,7 +19,6 @@ using enum OptionType;
 constexpr std::int64_t day_millis = 24 * 3600 * 1000LL;
 constexpr std::int64_t year_millis = 365 * day_millis;
 constexpr std::int64_t gib = 1LL << 30;
-constexpr std::size_t socket_path_bytes = 107;  // sockaddr_un's, without its final zero.
 
 // clang-format off
 struct ForeignKeys {
@@ -29,23 +28,20 @@ struct ForeignKeys {
 constexpr bool protective = true, harmless = false;
 constexpr std::string_view listener = "listener", bridge = "connection", rule = "rule";
 constexpr std::string_view no_tls = "TLS is not supported yet: remove the line and keep the listener behind a TLS proxy";
-constexpr std::string_view no_plugin = "plugins are not supported; use password_file";
+constexpr std::string_view no_plugin = "plugins are not supported: remove the line, and write what the plugin decided into password_file and acl_file";
 constexpr std::string_view no_effect = "it has no effect here and may be removed";
 constexpr std::string_view no_bridge = "bridges are not supported yet: remove the whole section";
-constexpr std::string_view no_socket_option = "write the address instead: 'listener PORT ADDRESS'";
+constexpr std::string_view no_interface = "write its address instead: 'listener PORT ADDRESS'";
 constexpr std::string_view journal_keeps = "sessions and messages are always on disk at once, so it has no effect and may be removed";
 
 constexpr ForeignKeys foreign_keys[] = {
-  {"acl_file", {protective, {}, {}, "access lists are not supported yet: remove the line only if every client may use every topic"}},
   {"plugin plugin_load plugin_use global_plugin auth_plugin", {protective, {}, {}, no_plugin}},
   {"plugin_opt_* auth_opt_* auth_plugin_deny_special_chars", {protective, {}, {}, no_plugin}},
   {"psk_file psk_hint", {protective, {}, {}, no_tls}},
-  {"per_listener_settings", {protective, {}, "false", "set password_file and allow_anonymous once for all listeners, and listener_allow_anonymous where one differs"}},
   {"persistence retained_persistence", {protective, {}, "true", "keeping sessions only in memory is not supported yet: remove the line, or write true"}},
   {"allow_zero_length_clientid", {protective, {}, "true", "clients without an id always get one: remove the line"}},
   {"queue_qos0_messages upgrade_outgoing_qos", {protective, {}, "false", "this is not supported: remove the line"}},
   {"check_retain_source", {protective, {}, "true", "this cannot be switched off: remove the line"}},
-  {"clientid_prefixes", {protective, {}, {}, "client ids cannot be restricted by prefix yet: remove the line only if any id may connect"}},
   {"retain_expiry_interval", {protective, {}, {}, "retained messages expire only by their own message expiry: remove the line"}},
   {"global_max_clients", {protective, {}, "-1", "limit connections with global_max_connections instead"}},
   {"max_inflight_bytes", {protective, {}, "0", "limit the number with max_inflight_messages instead"}},
@@ -66,9 +62,8 @@ constexpr ForeignKeys foreign_keys[] = {
   {"protocol", {protective, listener, "mqtt", "only MQTT over TCP is supported yet: remove this listener"}},
   {"websockets_origin http_dir", {protective, listener, {}, "WebSocket is not supported yet: remove this listener"}},
   {"websockets_headers_size packet_buffer_size", {harmless, listener, {}, no_effect}},
-  {"bind_interface socket_domain", {protective, listener, {}, no_socket_option}},
+  {"bind_interface", {protective, listener, {}, no_interface}},
   {"mount_point", {protective, listener, {}, "topics cannot be prefixed yet: remove this listener"}},
-  {"use_username_as_clientid", {protective, listener, "false", "this is not supported yet: remove the line only if any user may take any client id"}},
   {"accept_protocol_versions", {protective, listener, "3,4,5", "all versions are accepted: remove the line only if that is wanted"}},
   {"max_qos maximum_qos", {protective, listener, "2", "all levels are accepted: remove the line only if that is wanted"}},
   {"listener_auto_id_prefix max_topic_alias max_topic_alias_broker mptcp", {harmless, listener, {}, no_effect}},
@@ -174,25 +169,28 @@ constexpr Severity severities[] = {
 // clang-format off
 const std::vector<OptionRow<Config>>& global_options() {
   static const std::vector<OptionRow<Config>> rows = {
+    option<&Config::per_listener_settings>({.key = "per_listener_settings", .type = boolean, .default_text = "false", .reloadable = true, .help = "allow_anonymous, password_file and acl_file are each listener's own and stand below its 'listener' line. Must stand before them."}),
     option<&Config::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .default_text = "false", .reloadable = true, .help = "Clients without a user name may connect. Without any listener line the default is true, and only this machine can connect."}),
     option<&Config::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords, as mosquitto_passwd writes them."}),
-    option<&Config::max_connections>({.key = "global_max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .reloadable = true, .help = "Connections of all listeners together; -1 for no limit."}),
+    option<&Config::acl_file>({.key = "acl_file", .reloadable = true, .help = "Who may read and write which topics, as mosquitto has it; not set: everybody everything."}),
+    option<&Config::clientid_prefixes>({.key = "clientid_prefixes", .reloadable = true, .help = "Only clients whose id begins with this text may connect."}),
+    option<&Config::max_connections>({.key = "global_max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .help = "Connections of all listeners together; -1 for no limit."}),
     option<&Config::persistence_location>({.key = "persistence_location", .default_text = "./var", .help = "The data directory."}),
     option<&Config::durability>({.key = "durability", .type = word, .default_text = "synced", .words = "written synced", .help = "What an acknowledgement means: synced survives power loss, written only a crash of the broker."}),
-    option<&Config::commit_interval>({.key = "commit_interval", .type = duration, .default_text = "2ms", .max = 1000, .reloadable = true, .help = "How long commits are gathered under load; idle, nothing waits."}),
+    option<&Config::commit_interval>({.key = "commit_interval", .type = duration, .default_text = "2ms", .max = 1000, .help = "How long commits are gathered under load; idle, nothing waits."}),
     option<&Config::store_on_corrupt>({.key = "store_on_corrupt", .type = word, .default_text = "refuse", .words = "refuse start_empty", .help = "A damaged store: do not start, or put it aside under a dated name and start empty."}),
     option<&Config::downtime_counts>({.key = "downtime_counts", .type = word, .default_text = "auto", .words = "auto always never", .help = "Whether expiry goes on while the broker is down; auto: if the system clock is synchronised."}),
     option<&Config::write_buffer>({.key = "write_buffer", .type = bytes, .default_text = "0", .min = 0, .max = 16 * gib, .help = "Memory for what the store has not yet written to its tables; 0: a sixteenth of the free disk, 2 to 64 MB."}),
-    option<&Config::stream_disk_percent>({.key = "stream_disk_percent", .type = integer, .default_text = "80", .min = 1, .max = 99, .unit = "percent", .reloadable = true, .help = "Disk use above which streams take nothing more."}),
-    option<&Config::session_disk_percent>({.key = "session_disk_percent", .type = integer, .default_text = "90", .min = 1, .max = 99, .unit = "percent", .reloadable = true, .help = "The same for queued and retained messages."}),
-    option<&Config::ledger_disk_percent>({.key = "ledger_disk_percent", .type = integer, .default_text = "95", .min = 1, .max = 99, .unit = "percent", .reloadable = true, .help = "The same for commands."}),
+    option<&Config::stream_disk_percent>({.key = "stream_disk_percent", .type = integer, .default_text = "80", .min = 1, .max = 99, .unit = "percent", .help = "Disk use above which streams take nothing more."}),
+    option<&Config::session_disk_percent>({.key = "session_disk_percent", .type = integer, .default_text = "90", .min = 1, .max = 99, .unit = "percent", .help = "The same for queued and retained messages."}),
+    option<&Config::ledger_disk_percent>({.key = "ledger_disk_percent", .type = integer, .default_text = "95", .min = 1, .max = 99, .unit = "percent", .help = "The same for commands."}),
     option<&Config::max_inflight_messages>({.key = "max_inflight_messages", .type = integer, .default_text = "0", .max = limits::queued_packet_ids, .reloadable = true, .help = "QoS 1 and 2 messages on their way to one client at a time; 0 for as many as it takes. mosquitto's default is 20."}),
     option<&Config::max_queued_messages>({.key = "max_queued_messages", .type = integer, .default_text = "0", .max = 1'000'000'000, .reloadable = true, .help = "Messages waiting for one client; 0 for no limit but the disk. mosquitto's default is 1000."}),
     option<&Config::max_queued_bytes>({.key = "max_queued_bytes", .type = bytes, .default_text = "0", .max = 1024 * gib, .reloadable = true, .help = "Bytes waiting for one client; 0 for no limit but the disk."}),
     option<&Config::queue_drop>({.key = "queue_drop", .type = word, .default_text = "newest", .words = "newest oldest", .reloadable = true, .help = "Which message is dropped, and counted, at one of these two limits."}),
     option<&Config::max_keepalive>({.key = "max_keepalive", .type = integer, .default_text = "0", .max = 65'535, .unit = "seconds", .reloadable = true, .help = "The longest keep-alive a client may have; 0 for any."}),
     option<&Config::max_packet_size>({.key = "max_packet_size", .type = bytes, .default_text = "2M", .max = limits::packet_bytes, .help = "The largest packet a client may send, at least 20 bytes; 0 for the most MQTT allows."}),
-    option<&Config::message_size_limit>({.key = "message_size_limit", .type = bytes, .default_text = "0", .max = limits::packet_bytes, .reloadable = true, .help = "The largest payload of a message; 0 for no limit but max_packet_size."}),
+    option<&Config::message_size_limit>({.key = "message_size_limit", .type = bytes, .default_text = "0", .max = limits::packet_bytes, .help = "The largest payload of a message; 0 for no limit but max_packet_size."}),
     option<&Config::persistent_client_expiration>({.key = "persistent_client_expiration", .type = lifetime, .default_text = "0", .max = 100 * year_millis, .reloadable = true, .help = "A session whose client stays away that long is removed; 0 for never."}),
     option<&Config::retain_available>({.key = "retain_available", .type = boolean, .default_text = "true", .help = "Whether clients may publish retained messages."}),
     option<&Config::command_prefix>({.key = "command_prefix", .default_text = "vehicles", .help = "Commands for device D go to PREFIX/D/commands/ID."}),
@@ -207,37 +205,24 @@ const std::vector<OptionRow<Config>>& global_options() {
   return rows;
 }
 
-const std::vector<OptionRow<ListenerConfig>>& listener_options() {
-  static const std::vector<OptionRow<ListenerConfig>> rows = {
-    option<&ListenerConfig::allow_anonymous>({.key = "listener_allow_anonymous", .type = boolean, .reloadable = true, .help = "Overrides allow_anonymous for this listener."}),
-    option<&ListenerConfig::max_connections>({.key = "max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .reloadable = true, .help = "Connections of this listener; -1 for no limit."}),
-    option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),
-  };
-  return rows;
-}
-
 const std::vector<OptionRow<RuleConfig>>& rule_options() {
   static const std::vector<OptionRow<RuleConfig>> rows = {
-    option<&RuleConfig::from>({.key = "from", .reloadable = true, .repeats = true, .help = "A filter; messages whose topic matches are taken."}),
-    option<&RuleConfig::to>({.key = "to", .reloadable = true, .help = "The stream that gets them."}),
-    option<&RuleConfig::key>({.key = "key", .default_text = "${client_id}", .reloadable = true, .help = "What orders them: text with ${client_id}, ${topic[N]} (level N, from 0) and ${field} or ${field.sub} of a JSON payload."}),
+    option<&RuleConfig::from>({.key = "from", .repeats = true, .help = "A filter; messages whose topic matches are taken."}),
+    option<&RuleConfig::to>({.key = "to", .help = "The stream that gets them."}),
+    option<&RuleConfig::key>({.key = "key", .default_text = "${client_id}", .help = "What orders them: text with ${client_id}, ${topic[N]} (level N, from 0) and ${field} or ${field.sub} of a JSON payload."}),
   };
   return rows;
 }
 
 const std::vector<OptionRow<StreamConfig>>& stream_options() {
   static const std::vector<OptionRow<StreamConfig>> rows = {
-    option<&StreamConfig::retention>({.key = "retention", .type = duration, .default_text = "48h", .min = 1000, .max = 100 * year_millis, .reloadable = true, .help = "How long a record is kept."}),
-    option<&StreamConfig::retention_bytes>({.key = "retention_bytes", .type = bytes, .default_text = "0", .reloadable = true, .help = "How much is kept; 0 for no limit but the disk's."}),
-    option<&StreamConfig::keys_max>({.key = "keys_max", .type = integer, .default_text = "1000000", .min = 1, .max = 1'000'000'000, .unit = "keys", .reloadable = true, .help = "Different keys; records with further ones go to the dead letters."}),
+    option<&StreamConfig::retention>({.key = "retention", .type = duration, .default_text = "48h", .min = 1000, .max = 100 * year_millis, .help = "How long a record is kept."}),
+    option<&StreamConfig::retention_bytes>({.key = "retention_bytes", .type = bytes, .default_text = "0", .help = "How much is kept; 0 for no limit but the disk's."}),
+    option<&StreamConfig::keys_max>({.key = "keys_max", .type = integer, .default_text = "1000000", .min = 1, .max = 1'000'000'000, .unit = "keys", .help = "Different keys; records with further ones go to the dead letters."}),
   };
   return rows;
 }
 // clang-format on
-
-bool allows_anonymous(const Config& config, const ListenerConfig& listener_config) {
-  return listener_config.allow_anonymous.value_or(config.allow_anonymous);
-}
 
 LogOptions log_options(const Config& config) {
   LogOptions options{.level = Severity::off, .to_stderr = false, .file = {}};
@@ -300,7 +285,7 @@ std::vector<ConfigFault> complete(Config& config) {
     config.api_socket = config.persistence_location;
     config.api_socket.append(config.api_socket.ends_with('/') ? "naru.sock" : "/naru.sock");
   }
-  if (config.api_socket.size() > socket_path_bytes) {
+  if (config.api_socket.size() > limits::unix_path_bytes) {
     add("api_socket", "the API's socket " + config.api_socket +
                           " has a path of more than 107 bytes: set api_socket to a shorter one");
   }
@@ -322,12 +307,16 @@ std::vector<ConfigFault> complete(Config& config) {
 
 std::string dump(const Config& config) {
   std::string out;
-  dump_options(out, config, global_options());
+  std::vector<OptionRow<Config>> rows = global_options();
+  const bool own = config.per_listener_settings;
+  if (own) {
+    std::erase_if(rows, [](const auto& row) { return find_option(own_options(), row.spec.key); });
+  }
+  dump_options(out, config, rows);
   for (const auto& one : config.listeners) {
-    out.append("\nlistener ").append(one.port == 0 ? "auto" : std::to_string(one.port));
-    if (!one.address.empty()) out.append(" ").append(one.address);
-    out.append("\n");
+    out.append("\nlistener ").append(name_of(one)).append("\n");
     dump_options(out, one, listener_options());
+    if (own) dump_options(out, one, own_options());
   }
   for (const auto& stream : config.streams) {
     out.append("\nstream ").append(stream.name).append("\n");
@@ -344,6 +333,7 @@ std::string reference_page() {
   std::string page = "# Options\n";
   append_table(page, "Global", global_options());
   append_table(page, "listener PORT [ADDRESS]", listener_options());
+  append_table(page, "listener PORT [ADDRESS], under per_listener_settings", own_options());
   append_table(page, "stream NAME", stream_options());
   append_table(page, "rule NAME", rule_options());
   append_foreign_table(page);

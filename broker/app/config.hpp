@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/app/listener_config.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/log.hpp"
 #include "storage/base/options.hpp"
@@ -38,16 +39,6 @@ enum class LogType : std::uint8_t {
   all
 };
 
-struct ListenerConfig {
-  std::uint16_t port = 1883;            // 0: the kernel chooses (`listener auto`).
-  std::string address;                  // Empty: every address of the machine.
-  bool optional = false;                // An address the machine lacks is no error.
-  std::optional<bool> allow_anonymous;  // Set: overrides Config::allow_anonymous.
-  std::int64_t max_connections = -1;    // -1: as many as the system allows.
-
-  bool operator==(const ListenerConfig&) const = default;
-};
-
 struct RuleConfig {
   std::string name;
   std::vector<std::string> from;  // Filters; at least one.
@@ -68,8 +59,11 @@ struct StreamConfig {
 
 struct Config {
   std::vector<ListenerConfig> listeners;
+  bool per_listener_settings = false;  // own_options() are each listener's own.
   bool allow_anonymous = false;
   std::string password_file;
+  std::string acl_file;               // Empty: everything is allowed.
+  std::string clientid_prefixes;      // Every client id begins with it.
   std::int64_t max_connections = -1;  // Of all listeners together; -1: no limit.
 
   std::string persistence_location;  // The data directory.
@@ -109,6 +103,8 @@ struct Config {
 };
 
 bool allows_anonymous(const Config& config, const ListenerConfig& listener);
+const std::string& password_file_of(const Config& config, const ListenerConfig& listener);
+const std::string& acl_file_of(const Config& config, const ListenerConfig& listener);
 // Where and how much to log, from log_dest and log_type.
 LogOptions log_options(const Config& config);
 
@@ -123,6 +119,8 @@ struct ConfigFault {
   std::string text;
 };
 std::vector<ConfigFault> complete(Config& config);
+// The same of one listener; `at` is one of its keys, or "listener".
+std::vector<ConfigFault> faults_of(const ListenerConfig& listener);
 // What is wrong with a text for this key: filters, templates and the like. Empty: nothing.
 std::string fault_of_text(std::string_view key, std::string_view text);
 bool is_config_name(std::string_view text);
@@ -130,7 +128,6 @@ std::optional<std::uint16_t> parse_port(std::string_view word);
 
 // What parsing walks (broker/app/config_file.cpp).
 const std::vector<OptionRow<Config>>& global_options();
-const std::vector<OptionRow<ListenerConfig>>& listener_options();
 const std::vector<OptionRow<RuleConfig>>& rule_options();
 const std::vector<OptionRow<StreamConfig>>& stream_options();
 

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <utility>
 
@@ -17,10 +15,7 @@ namespace {
 
 using Kind = Problem::Kind;
 
-struct Place {
-  std::string file;
-  unsigned line = 0;
-};
+using Place = SourceLine;
 
 enum class Section : std::uint8_t {
   none,  // Before the first section of a file.
@@ -61,9 +56,6 @@ std::string at(const Place& place) {
   return "line " + std::to_string(place.line) + " of " + place.file;
 }
 
-// -- The reader
-// ------------------------------------------------------------------------------------
-
 std::string fault_of_line(std::string_view key, std::string_view value) {
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
   const auto is_control = [](char c) { return c >= 0 && c < ' ' && c != '\t'; };
@@ -96,6 +88,7 @@ class ConfigReader {
   bool on_old_listener_key(const Line& line);
   void on_include(const Line& line);
   bool set_in_section(const Line& line);
+  bool set_in_listener(const Line& line, ListenerConfig& one, std::map<std::string, Place>& seen);
   void on_foreign(const Line& line, const ForeignKey& foreign);
   void on_unknown(const Line& line);
   template <class Target, class Rows>
@@ -176,14 +169,13 @@ void ConfigReader::open_listener(const Line& line) {
   if (!address.starts_with('#')) one.address = address;
   if (!port) {
     error(line.place, "the port of a listener cannot be " + in_quotes(port_word) +
-                          "; expected 1 to 65535, or auto for any free one");
-  } else if (port_word == "0") {
-    error(line.place, "Unix sockets are not supported yet: give a port");
+                          "; expected 1 to 65535, auto for any free one, or 0 and a path");
   }
   one.port = port.value_or(0);
-  const std::string name = std::to_string(one.port) + " " + one.address;
-  const auto [before, added] = sections_.emplace("listener " + name, line.place);
-  if (!added && one.port != 0) {
+  one.is_unix = port_word == "0";
+  one.places.by_key["listener"] = line.place;
+  const auto [before, added] = sections_.emplace("listener " + name_of(one), line.place);
+  if (!added && (one.port != 0 || one.is_unix)) {
     error(line.place, "there is such a listener already in " + at(before->second));
   }
 }
@@ -230,6 +222,7 @@ bool ConfigReader::on_old_listener_key(const Line& line) {
     return false;
   }
   default_seen_[std::string{line.key}] = line.place;
+  default_listener_.places.by_key["listener"] = line.place;
   return true;
 }
 
@@ -268,11 +261,19 @@ bool ConfigReader::set(const Line& line, Target& target, const Rows& rows,
   return true;
 }
 
+bool ConfigReader::set_in_listener(const Line& line, ListenerConfig& one,
+                                   std::map<std::string, Place>& seen) {
+  const bool own = config().per_listener_settings && set(line, one, own_options(), seen);
+  if (!own && !set(line, one, listener_options(), seen)) return false;
+  one.places.by_key[std::string{line.key}] = line.place;
+  return true;
+}
+
 bool ConfigReader::set_in_section(const Line& line) {
   switch (section_.kind) {
-    case Section::none: return set(line, default_listener_, listener_options(), default_seen_);
+    case Section::none: return set_in_listener(line, default_listener_, default_seen_);
     case Section::listener:
-      return set(line, config().listeners[section_.index], listener_options(), section_.seen);
+      return set_in_listener(line, config().listeners[section_.index], section_.seen);
     case Section::rule:
       return set(line, config().rules[section_.index], rule_options(), section_.seen);
     case Section::stream:
@@ -316,6 +317,12 @@ Place ConfigReader::place_of(const std::string& title) const {
 
 void ConfigReader::finish_listeners() {
   auto& listeners = config().listeners;
+  for (const auto& [key, place] : seen_) {
+    if (!config().per_listener_settings || find_option(own_options(), key) == nullptr) continue;
+    error(place, "with per_listener_settings " + in_quotes(key) +
+                     " belongs below a line 'listener PORT', and per_listener_settings in front "
+                     "of all of them");
+  }
   const bool placed = default_seen_.contains("port") || default_seen_.contains("bind_address");
   if (!listeners.empty() && !placed && !default_seen_.empty()) {
     const auto& [key, place] = *default_seen_.begin();
@@ -326,12 +333,15 @@ void ConfigReader::finish_listeners() {
   if (placed) listeners.insert(listeners.begin(), default_listener_);
   if (!listeners.empty()) {
     const bool open = std::any_of(listeners.begin(), listeners.end(), [&](const auto& one) {
-      return allows_anonymous(config(), one) || !config().password_file.empty();
+      return allows_anonymous(config(), one) || !password_file_of(config(), one).empty();
     });
     if (!open) notice(file_, "no client can connect: set a password_file, or allow_anonymous true");
     return;
   }
   // Nothing says where to listen: as with mosquitto only for this machine, and then for everyone.
+  if (config().per_listener_settings && !default_listener_.allow_anonymous) {
+    default_listener_.allow_anonymous = true;
+  }
   if (!seen_.contains("allow_anonymous")) config().allow_anonymous = true;
   listeners.assign(2, default_listener_);
   listeners[0].address = "127.0.0.1";
@@ -341,6 +351,13 @@ void ConfigReader::finish_listeners() {
 
 ConfigOutcome ConfigReader::finish() && {
   finish_listeners();
+  for (const ListenerConfig& one : config().listeners) {
+    for (const ConfigFault& fault : faults_of(one)) {
+      const auto& places = one.places.by_key;
+      const auto found = places.find(places.contains(fault.at) ? fault.at : "listener");
+      error(found == places.end() ? file_ : found->second, fault.text);
+    }
+  }
   for (const ConfigFault& fault : complete(config())) error(place_of(fault.at), fault.text);
   return std::move(outcome_);
 }
@@ -351,36 +368,6 @@ std::string to_string(const Problem& problem) {
   std::string text = problem.file;
   if (problem.line != 0) text += ":" + std::to_string(problem.line);
   return text + (problem.kind == Kind::error ? ": error: " : ": notice: ") + problem.text;
-}
-
-Result<SourceFile> read_source(const std::string& path) {
-  std::error_code failure;
-  const auto size = std::filesystem::file_size(path, failure);
-  if (failure) return Error{Errc::io, "cannot read " + path + ": " + failure.message()};
-  if (size > limits::config_file_bytes) return Error{Errc::invalid, path + " is too large"};
-  std::ifstream in{path, std::ios::binary};
-  SourceFile file{path, std::string(std::istreambuf_iterator<char>{in}, {})};
-  if (!in) return Error{Errc::io, "cannot read " + path};
-  return file;
-}
-
-Result<std::vector<SourceFile>> read_directory(const std::string& directory) {
-  std::error_code failure;
-  std::vector<std::string> names;
-  std::filesystem::directory_iterator entries{directory, failure};
-  if (failure) return Error{Errc::io, "cannot read " + directory + ": " + failure.message()};
-  for (const auto& entry : entries) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".conf") && !name.starts_with('.')) names.push_back(entry.path().string());
-  }
-  std::sort(names.begin(), names.end());
-  std::vector<SourceFile> files;
-  for (const std::string& name : names) {
-    auto file = read_source(name);
-    if (!file) return file.error();
-    files.push_back(std::move(*file));
-  }
-  return files;
 }
 
 ConfigOutcome parse_config(const SourceFile& file, const ReadDirectory& read) {

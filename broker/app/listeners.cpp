@@ -1,7 +1,10 @@
 #include "broker/app/listeners.hpp"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,10 +20,13 @@ namespace {
 
 constexpr int backlog = 4'096;
 
+std::string title_of(const ListenerConfig& listener) {
+  return place_text(listener, "listener") + "listener " + name_of(listener) + ": ";
+}
+
 Error failure(const ListenerConfig& listener, std::string_view what) {
   const int error = errno;
-  std::string text = "listener " + std::to_string(listener.port) + ' ' + listener.address + ": " +
-                     std::string{what} + ": " + std::strerror(error);
+  std::string text = title_of(listener) + std::string{what} + ": " + std::strerror(error);
   if (error == EADDRINUSE) {
     text += "; another program listens there: stop it, or choose another port with 'listener PORT'";
   }
@@ -61,15 +67,17 @@ std::uint16_t port_of(int fd) {
 
 Result<Resolved*> resolve(const ListenerConfig& listener, std::uint16_t port, Resolved& resolved) {
   addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
+  hints.ai_family = !listener.socket_domain                         ? AF_UNSPEC
+                    : *listener.socket_domain == SocketDomain::ipv4 ? AF_INET
+                                                                    : AF_INET6;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   const char* const host = listener.address.empty() ? nullptr : listener.address.c_str();
   const int code = ::getaddrinfo(host, std::to_string(port).c_str(), &hints, &resolved.list);
   if (code != 0) {
-    return Error{Errc::invalid, "listener " + std::to_string(listener.port) + ' ' +
-                                    listener.address + ": " + ::gai_strerror(code) +
-                                    "; write an address of this machine"};
+    return Error{Errc::invalid, title_of(listener) + ::gai_strerror(code) +
+                                    "; write an address of this machine" +
+                                    (listener.socket_domain ? ", of that socket_domain" : "")};
   }
   return &resolved;
 }
@@ -103,28 +111,107 @@ Result<OpenListener> open_address(const ListenerConfig& listener, const addrinfo
   return open;
 }
 
+// 0 where somebody answers at that path, else why not.
+int try_connect(const sockaddr_un& address) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const bool answered =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const int error = answered ? 0 : errno;
+  ::close(fd);
+  return error;
+}
+
+// What a broker that was killed left behind goes; anything else stays and is an error.
+Result<void> clear_path(const ListenerConfig& listener, const sockaddr_un& address) {
+  struct stat found {};
+  if (::lstat(address.sun_path, &found) != 0) {
+    if (errno == ENOENT) return {};
+    return failure(listener, "cannot look for the socket");
+  }
+  if (!S_ISSOCK(found.st_mode)) {
+    return Error{Errc::refused, title_of(listener) +
+                                    "there is a file that is no socket; move it "
+                                    "away or choose another path"};
+  }
+  const int error = try_connect(address);
+  if (error != ECONNREFUSED) {
+    return Error{Errc::busy, title_of(listener) +
+                                 "another program answers there; stop it or "
+                                 "choose another path"};
+  }
+  if (::unlink(address.sun_path) != 0) return failure(listener, "cannot remove the stale socket");
+  return {};
+}
+
+// Every shard accepts from the same socket: a path cannot be bound twice.
+Result<OpenListener> open_path(const ListenerConfig& listener, std::uint16_t shards) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  listener.address.copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto cleared = clear_path(listener, address);
+  if (!cleared) return cleared.error();
+  OpenListener open;
+  open.address = listener.address;
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const mode_t mode = parse_mode(listener.socket_mode).value_or(0660);
+  // Nobody can connect before listen(), so the mode is right before anybody may try.
+  if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::chmod(address.sun_path, mode) != 0 || ::listen(fd, backlog) != 0) {
+    return failure(listener, "cannot listen; see that its directory exists and is writable");
+  }
+  open.sockets.push_back(fd);
+  while (open.sockets.size() < shards) {
+    const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return failure(listener, "cannot listen");
+    open.sockets.push_back(copy);
+  }
+  return open;
+}
+
+Result<void> open_addresses(const ListenerConfig& listener, std::uint16_t shards,
+                            std::uint16_t port, std::vector<OpenListener>& all) {
+  Resolved resolved;
+  const auto found = resolve(listener, port, resolved);
+  if (!found) return found.error();
+  for (const addrinfo* each = resolved.list; each != nullptr; each = each->ai_next) {
+    auto open = open_address(listener, *each, shards);
+    if (!open) {
+      const bool lacks = errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT;
+      if (!listener.optional && !(lacks && each->ai_next != nullptr)) return open.error();
+      log(Severity::notice, "listener_skipped", {{"reason", open.error().text}});
+      continue;
+    }
+    all.push_back(std::move(*open));
+  }
+  return {};
+}
+
 }  // namespace
+
+void OpenListener::remove_path() const {
+  if (port == 0) ::unlink(address.c_str());
+}
 
 Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards) {
   std::vector<OpenListener> all;
   for (const ListenerConfig& listener : config.listeners) {
-    // `listener auto` for both loopback addresses: the second takes the port of the first.
-    std::uint16_t port = listener.port;
-    if (port == 0 && listener.optional && !all.empty()) port = all.back().port;
-    Resolved resolved;
-    const auto found = resolve(listener, port, resolved);
-    if (!found) return found.error();
-    for (const addrinfo* each = resolved.list; each != nullptr; each = each->ai_next) {
-      auto open = open_address(listener, *each, shards);
-      if (!open) {
-        const bool lacks = errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT;
-        if (!listener.optional && !(lacks && each->ai_next != nullptr)) return open.error();
-        log(Severity::notice, "listener_skipped", {{"reason", open.error().text}});
-        continue;
-      }
-      open->anonymous_allowed = allows_anonymous(config, listener);
+    const std::size_t first = all.size();
+    if (listener.is_unix) {
+      auto open = open_path(listener, shards);
+      if (!open) return open.error();
       all.push_back(std::move(*open));
+    } else {
+      // `listener auto` for both loopback addresses: the second takes the port of the first.
+      std::uint16_t port = listener.port;
+      if (port == 0 && listener.optional && !all.empty()) port = all.back().port;
+      const auto opened = open_addresses(listener, shards, port, all);
+      if (!opened) return opened.error();
     }
+    const auto shared = std::make_shared<Listener>();
+    shared->number = static_cast<std::uint16_t>(&listener - config.listeners.data());
+    shared->max_connections = listener.max_connections;
+    for (std::size_t i = first; i < all.size(); ++i) all[i].listener = shared;
   }
   if (all.empty()) return Error{Errc::invalid, "no listener could be opened"};
   return all;

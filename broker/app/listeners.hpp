@@ -1,24 +1,28 @@
 // broker/app/listeners.hpp
 //
 // Opens the listening sockets of a configuration, one for each shard, so that the kernel spreads
-// connections.
+// connections. A Unix socket has one for all of them.
 //
 // Edge. Called at start by one thread. The caller owns the descriptors.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/app/config.hpp"
+#include "broker/net/listener.hpp"
 #include "storage/base/result.hpp"
 
 namespace naru::broker {
 
 struct OpenListener {
-  std::string address;
-  std::uint16_t port = 0;  // The real one, also where the kernel chose it.
-  bool anonymous_allowed = false;
-  std::vector<int> sockets;  // One for each shard.
+  std::string address;     // Or the path of a Unix socket.
+  std::uint16_t port = 0;  // The real one, also where the kernel chose it; 0: a Unix socket.
+  std::shared_ptr<Listener> listener;  // One for all addresses of a section.
+  std::vector<int> sockets;            // One for each shard.
+
+  void remove_path() const;  // Of a Unix socket.
 };
 
 // An address the machine lacks is skipped where the configuration calls it optional.

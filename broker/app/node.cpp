@@ -28,20 +28,11 @@ std::size_t keys_per_lane(std::uint64_t keys_max) {
 
 }  // namespace
 
-class Node::PasswordGate final : public Gate {
- public:
-  explicit PasswordGate(PasswordFile file, bool any) : file_(std::move(file)), any_(any) {}
-  bool admits(BytesView user, BytesView password) const override {
-    return any_ || file_.check(user, password) == PasswordVerdict::accepted;
-  }
-
- private:
-  PasswordFile file_;
-  bool any_;  // No password file, and anonymous clients allowed: a name proves nothing anyhow.
-};
-
 Node::Node(Config config, NodeVariation variation)
-    : config_(std::move(config)), variation_(std::move(variation)), disk_(config_) {}
+    : config_(std::move(config)),
+      in_force_(config_),
+      variation_(std::move(variation)),
+      disk_(config_) {}
 
 Node::~Node() { stop(); }
 
@@ -68,39 +59,26 @@ Result<void> Node::load_rules() {
   return {};
 }
 
-Result<void> Node::load_gate() {
-  PasswordFile file;
-  if (!config_.password_file.empty()) {
-    auto loaded = PasswordFile::load(config_.password_file);
-    if (!loaded) return loaded.error();
-    file = std::move(*loaded);
-  }
-  const bool any = config_.password_file.empty() && config_.allow_anonymous;
-  gate_ = std::make_unique<PasswordGate>(std::move(file), any);
-  return {};
-}
-
-ShardSettings Node::settings_of(std::uint16_t shard) const {
+ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const {
   ShardSettings settings;
   settings.node = store_.node.node;
   settings.incarnation = store_.node.incarnation;
   settings.planted = variation_.planted;
   settings.shard = shard;
   settings.shards = static_cast<std::uint16_t>(config_.shards);
-  settings.max_inflight =
-      config_.max_inflight_messages == 0 ? 32'767 : config_.max_inflight_messages;
-  settings.max_packet_size = config_.max_packet_size;
-  settings.max_queued_messages = config_.max_queued_messages;
-  settings.max_queued_bytes = config_.max_queued_bytes;
-  settings.drop_oldest = config_.queue_drop == QueueDrop::oldest;
-  if (config_.persistent_client_expiration.count() > 0) {
+  settings.max_inflight = config.max_inflight_messages == 0 ? 32'767 : config.max_inflight_messages;
+  settings.max_packet_size = config.max_packet_size;
+  settings.max_queued_messages = config.max_queued_messages;
+  settings.max_queued_bytes = config.max_queued_bytes;
+  settings.drop_oldest = config.queue_drop == QueueDrop::oldest;
+  if (config.persistent_client_expiration.count() > 0) {
     settings.session_expiry_max_s =
-        static_cast<std::uint32_t>(config_.persistent_client_expiration.count());
+        static_cast<std::uint32_t>(config.persistent_client_expiration.count());
   }
-  settings.max_keep_alive_s = config_.max_keepalive;
-  settings.retain_available = config_.retain_available;
-  settings.command_prefix = config_.command_prefix;
-  for (const StreamConfig& stream : config_.streams) {
+  settings.max_keep_alive_s = config.max_keepalive;
+  settings.retain_available = config.retain_available;
+  settings.command_prefix = config.command_prefix;
+  for (const StreamConfig& stream : config.streams) {
     settings.stream_keys[stream.name] = keys_per_lane(stream.keys_max);
   }
   return settings;
@@ -111,15 +89,15 @@ Result<void> Node::start() {
   if (config_.shards == 0) config_.shards = std::max(1u, std::thread::hardware_concurrency());
   const auto opened = open_store(config_, clock_, store_, variation_.file_system);
   if (!opened) return opened;
-  for (const auto step : {&Node::load_rules, &Node::load_gate}) {
-    const auto done = (this->*step)();
-    if (!done) return done;
-  }
+  const auto ruled = load_rules();
+  if (!ruled) return ruled;
+  const auto gated = gate_.load(config_);
+  if (!gated) return gated;
   std::random_device device;
   for (std::uint16_t shard = 0; shard < config_.shards; ++shard) {
     const Rng rng{std::uint64_t{device()} << 32 | device()};
     shards_.push_back(
-        std::make_unique<Shard>(*this, settings_of(shard), routes_, *gate_, rules_, rng));
+        std::make_unique<Shard>(*this, settings_of(config_, shard), routes_, gate_, rules_, rng));
     shards_.back()->core().encode_hops = config_.front_hop == FrontHop::encode;
   }
   const auto recovered = recover_lanes();
@@ -194,9 +172,8 @@ Result<void> Node::open_doors() {
   for (const OpenListener& each : listeners_) {
     for (std::uint16_t shard = 0; shard < shards(); ++shard) {
       const int fd = each.sockets[shard];
-      const bool anonymous = each.anonymous_allowed;
       Shard* const edge = shards_[shard].get();
-      edge->post([edge, fd, anonymous](ShardCore&) { edge->listen(fd, anonymous); });
+      edge->post([edge, fd, to = each.listener](ShardCore&) { edge->listen(fd, *to); });
     }
     log(Severity::notice, "listening", {{"address", each.address}, {"port", each.port}});
   }
@@ -253,6 +230,7 @@ void Node::stop() {
     if (!kept) log(Severity::error, "store_time_not_kept", {{"reason", kept.error().text}});
   }
   shards_.clear();
+  for (const OpenListener& each : listeners_) each.remove_path();
 }
 
 }  // namespace naru::broker

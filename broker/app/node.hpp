@@ -17,10 +17,11 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "broker/app/config_file.hpp"
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
+#include "broker/app/node_gate.hpp"
 #include "broker/app/node_store.hpp"
-#include "broker/auth/password_file.hpp"
 #include "broker/http/control.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/net/shard.hpp"
@@ -42,6 +43,10 @@ class Node : public ShardHost, public Control {
 
   // Errors name what to do. After an error the node is destroyed.
   Result<void> start();
+  // Where a reload gets the configuration from. Before start().
+  void read_again_by(std::function<ConfigOutcome()> reread) { reread_ = std::move(reread); }
+  // Reads everything again that may change while the node runs. Any thread; the log has it.
+  ReloadOutcome reload_now();
   // Ends everything in order; what was acknowledged is on disk when it returns.
   void stop();
   const std::vector<OpenListener>& listeners() const { return listeners_; }
@@ -57,8 +62,8 @@ class Node : public ShardHost, public Control {
   void change_horizon(const std::vector<HorizonChange>& changes) override;
   bool read_cached(Fetched& fetched) override;
   void read_later(std::uint16_t shard, Fetch fetch) override;
-  bool admit_connection() override;
-  void connection_gone() override { --connections_; }
+  bool admit_connection(Listener& listener) override;
+  void connection_gone(Listener& listener) override;
 
   // ---- Control ----
   std::uint16_t shards() const override { return static_cast<std::uint16_t>(shards_.size()); }
@@ -70,15 +75,14 @@ class Node : public ShardHost, public Control {
   NodeFacts facts() const override;
   boost::asio::awaitable<StoreFacts> store_facts() override;
   boost::asio::awaitable<Result<BackupTold>> backup(std::string directory) override;
+  boost::asio::awaitable<ReloadOutcome> reload() override;
 
  private:
-  class PasswordGate;
-
   Result<void> load_rules();
-  Result<void> load_gate();
   Result<void> recover_lanes();
   void start_committer(std::uint64_t first_journal_number);
-  ShardSettings settings_of(std::uint16_t shard) const;
+  ShardSettings settings_of(const Config& config, std::uint16_t shard) const;
+  ReloadOutcome read_again();
   Result<void> open_doors();
   // What the disk may have lost cannot be known: the next start reads what is really there.
   [[noreturn]] static void end_process(Errc why);
@@ -91,6 +95,9 @@ class Node : public ShardHost, public Control {
   void flush_store();
 
   Config config_;
+  std::mutex reload_mutex_;
+  Config in_force_;  // As read, with what reloads have changed.
+  std::function<ConfigOutcome()> reread_;
   const NodeVariation variation_;
   DiskWatch disk_;
   std::mutex disk_mutex_;
@@ -99,7 +106,7 @@ class Node : public ShardHost, public Control {
   NodeStore store_;
   RuleSet rules_;
   SharedRoutes routes_;
-  std::unique_ptr<PasswordGate> gate_;
+  NodeGate gate_;
   std::unique_ptr<storage::Committer> committer_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<boost::asio::thread_pool> reader_;

@@ -70,6 +70,25 @@ asio::awaitable<void> Node::read(std::function<void(const storage::KvStore&)> f)
   co_await std::move(wait);
 }
 
+asio::awaitable<ReloadOutcome> Node::reload() {
+  auto outcome = std::make_shared<ReloadOutcome>();
+  auto begin = [this, outcome](auto done) {
+    asio::post(*reader_, [this, outcome, done] {
+      *outcome = reload_now();
+      done(true);
+    });
+  };
+  auto wait = resumed_on_first<bool>(shards_[0]->context(), std::move(begin));
+  co_await std::move(wait);
+  // Who is told that it is done may rely on it: every shard has come past it.
+  for (std::uint16_t shard = 0; shard < shards(); ++shard) {
+    std::function<void(ShardCore&)> nothing = [](ShardCore&) {};
+    auto passing = run(shard, std::move(nothing));
+    co_await std::move(passing);
+  }
+  co_return std::move(*outcome);
+}
+
 static std::string node_name(std::uint64_t node) {
   char name[17];
   std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(node));

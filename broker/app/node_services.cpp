@@ -185,11 +185,17 @@ void Node::read_later(std::uint16_t shard, Fetch fetch) {
   });
 }
 
-bool Node::admit_connection() {
+bool Node::admit_connection(Listener& listener) {
+  if (!listener.admit()) return false;
   const std::int64_t count = ++connections_;
   if (config_.max_connections < 0 || count <= config_.max_connections) return true;
-  --connections_;
+  connection_gone(listener);
   return false;
+}
+
+void Node::connection_gone(Listener& listener) {
+  --connections_;
+  listener.connection_gone();
 }
 
 }  // namespace naru::broker

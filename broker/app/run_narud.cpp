@@ -27,6 +27,7 @@ sigset_t block_signals(const Variation& variation) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   if (variation.end_signal != 0) sigaddset(&signals, variation.end_signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
@@ -47,6 +48,11 @@ int run_narud(int argc, char** argv, const Variation& variation) {
   }
   raise_descriptor_limit();
   Node node{std::move(*line.config), variation.node};
+  node.read_again_by([reread = line.reread, adjust = variation.adjust] {
+    ConfigOutcome outcome = reread();
+    if (adjust) adjust(outcome.config);
+    return outcome;
+  });
   const auto started = node.start();
   if (!started) {
     std::fprintf(stderr, "narud: %s\n", started.error().text.c_str());
@@ -54,7 +60,7 @@ int run_narud(int argc, char** argv, const Variation& variation) {
   }
   log(Severity::notice, "started", {{"version", NARU_VERSION}});
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) node.reload_now();
   if (signal == variation.end_signal) variation.on_end_signal();
   log(Severity::notice, "stopping", {{"signal", signal}});
   node.stop();

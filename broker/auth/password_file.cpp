@@ -3,10 +3,10 @@
 #include "broker/auth/password_file.hpp"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <functional>
 #include <utility>
 
+#include "broker/auth/text_file.hpp"
 #include "storage/base/limits.hpp"
 #include "storage/base/options.hpp"
 
@@ -23,17 +23,9 @@ bool can_stand_in_line(std::string_view user) {
 
 Result<PasswordFile> PasswordFile::parse(std::string_view text, const std::string& name) {
   PasswordFile file;
-  std::string faults;
-  for (unsigned number = 1; !text.empty(); ++number) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    while (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.starts_with('#') || trim(line).empty()) continue;
-    const std::string fault = file.add_line(line);
-    if (fault.empty()) continue;
-    if (!faults.empty()) faults.append("\n");
-    faults.append(name).append(":").append(std::to_string(number)).append(": ").append(fault);
-  }
+  const std::string faults = faults_of_lines(text, name, [&](std::string_view line, unsigned) {
+    return line.starts_with('#') || trim(line).empty() ? std::string{} : file.add_line(line);
+  });
   if (!faults.empty()) return Error{Errc::invalid, faults};
   return file;
 }
@@ -54,14 +46,9 @@ std::string PasswordFile::add_line(std::string_view line) {
 }
 
 Result<PasswordFile> PasswordFile::load(const std::string& path) {
-  std::error_code failure;
-  const auto size = std::filesystem::file_size(path, failure);
-  if (failure) return Error{Errc::io, "cannot read " + path + ": " + failure.message()};
-  if (size > limits::password_file_bytes) return Error{Errc::invalid, path + " is too large"};
-  std::ifstream in{path, std::ios::binary};
-  const std::string text(std::istreambuf_iterator<char>{in}, {});
-  if (!in) return Error{Errc::io, "cannot read " + path};
-  return parse(text, path);
+  const auto text = read_text(path, limits::password_file_bytes);
+  if (!text) return text.error();
+  return parse(*text, path);
 }
 
 const PasswordHash* PasswordFile::find(std::string_view user) const {
@@ -74,6 +61,11 @@ PasswordVerdict PasswordFile::check(std::string_view user, BytesView password) c
   const bool right = is_password(hash == nullptr ? decoy_ : *hash, password);
   if (hash == nullptr) return PasswordVerdict::unknown_user;
   return right ? PasswordVerdict::accepted : PasswordVerdict::wrong_password;
+}
+
+std::uint64_t PasswordFile::proof_of(std::string_view user) const {
+  const PasswordHash* const hash = find(user);
+  return hash == nullptr ? 0 : std::hash<std::string>{}(format_password_hash(*hash)) | 1;
 }
 
 bool PasswordFile::is_costly(std::string_view user) const {

@@ -33,6 +33,8 @@ class PasswordFile {
   PasswordVerdict check(std::string_view user, BytesView password) const;
   // True: check() may hold up a shard for this user; call it elsewhere.
   bool is_costly(std::string_view user) const;
+  // Stands for the line of this user and changes with it; 0: there is none.
+  std::uint64_t proof_of(std::string_view user) const;
   std::size_t size() const { return users_.size(); }
 
  private:

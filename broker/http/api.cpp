@@ -31,6 +31,7 @@ constexpr auto rows = std::to_array<RouteRow>({
   {"GET",    "v1/devices/*/commands",      list_commands},
   {"GET",    "v1/devices/*/commands/*",    get_command},
   {"DELETE", "v1/devices/*/commands/*",    cancel_command},
+  {"POST",   "v1/config/reload",           reload_configuration},
   {"GET",    "v1/streams",                 list_streams},
   {"GET",    "v1/streams/*/records",       read_records},
   {"GET",    "v1/streams/*/consumers",     list_consumers},

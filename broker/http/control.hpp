@@ -91,6 +91,12 @@ struct BackupTold {
   std::uint64_t bytes = 0;
 };
 
+// What a reload of the configuration came to.
+struct ReloadOutcome {
+  bool done = false;                  // Else everything is as it was.
+  std::vector<std::string> problems;  // "FILE:LINE: error: ..." each; where done: notices.
+};
+
 class Control {
  public:
   virtual ~Control() = default;
@@ -109,6 +115,8 @@ class Control {
   virtual awaitable<StoreFacts> store_facts() = 0;
   // On a thread of its own; resumes on shard 0 when the copy is on disk.
   virtual awaitable<Result<BackupTold>> backup(std::string directory) = 0;
+  // Reads the configuration and its files again.
+  virtual awaitable<ReloadOutcome> reload() = 0;
   virtual WallMillis wall() const = 0;
   virtual StoreMillis store_now() const = 0;
 };

@@ -20,6 +20,7 @@
 #include <boost/beast/http.hpp>
 
 #include "broker/http/target.hpp"
+#include "storage/base/clock.hpp"
 #include "storage/base/log.hpp"
 
 namespace naru::broker {

@@ -47,4 +47,7 @@ Answer read_records(Call call);
 Answer put_consumer(Call call);
 Answer list_consumers(Call call);
 
+// configuration.cpp
+Answer reload_configuration(Call call);
+
 }  // namespace naru::broker

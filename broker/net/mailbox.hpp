@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "broker/net/listener.hpp"
 #include "broker/session/connection.hpp"
 #include "broker/session/shard_output.hpp"
 
@@ -21,8 +22,9 @@ class ShardCore;
 // A connection on its way to the shard of its client's lane.
 struct Handed {
   int fd = -1;
-  Bytes unread;  // From CONNECT on.
+  Listener* listener = nullptr;  // Never null.
   Peer peer;
+  Bytes unread;  // From CONNECT on.
 };
 
 struct Mail {

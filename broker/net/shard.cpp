@@ -6,6 +6,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
+#include "broker/net/denial_log.hpp"
+
 namespace naru::broker {
 
 namespace asio = boost::asio;
@@ -104,9 +106,7 @@ void Shard::take_mail() {
   mailbox_.take(mail_);
   if (!mail_.outcomes.empty()) core_.on_committed(mail_.outcomes);
   for (Hop& hop : mail_.hops) core_.on_hop(hop);
-  for (Handed& handed : mail_.handed) {
-    adopt(handed.fd, std::move(handed.peer), std::move(handed.unread));
-  }
+  for (Handed& handed : mail_.handed) adopt(std::move(handed));
   for (auto& work : mail_.work) work(core_);
   mail_.clear();
 }
@@ -145,6 +145,7 @@ bool Shard::carry_out() {
     expected_.erase(found);
     done(answered.failed);
   }
+  log_denials(std::exchange(output.denials, {}));
   send_all();
   close_all();
   const bool more = !output.resumed.empty() || !output.fetches.empty();

@@ -10,45 +10,19 @@
 // behind them, ends the core's turn and carries out what it asks for, one send a connection.
 #pragma once
 
-#include <sys/socket.h>
-
-#include <array>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "broker/net/mailbox.hpp"
+#include "broker/net/shard_host.hpp"
+#include "broker/net/socket.hpp"
 #include "broker/session/shard_core.hpp"
 
 namespace naru::broker {
-
-// What a shard needs of the node it belongs to.
-class ShardHost {
- public:
-  virtual ~ShardHost() = default;
-  virtual Instant now() const = 0;
-  virtual StoreMillis store_now() const = 0;
-  virtual WallMillis wall() const = 0;
-  virtual void deliver(std::uint16_t shard, std::vector<Hop>& hops) = 0;
-  virtual void hand_over(std::uint16_t shard, Handed handed) = 0;
-  virtual void submit(std::uint16_t shard, std::vector<storage::CommitUnit>&& units) = 0;
-  virtual void resume_commits(std::uint16_t shard) = 0;
-  virtual void change_horizon(const std::vector<HorizonChange>& changes) = 0;
-  // Fills fetched.messages from memory; false: not all of it is there.
-  virtual bool read_cached(Fetched& fetched) = 0;
-  // Reads on another thread, then calls Shard::post with the result.
-  virtual void read_later(std::uint16_t shard, Fetch fetch) = 0;
-  virtual bool admit_connection() = 0;  // False: the limit is reached.
-  virtual void connection_gone() = 0;
-};
 
 class Shard {
  public:
@@ -61,7 +35,7 @@ class Shard {
   ShardCore& core() { return core_; }  // Before start(), or on the shard's thread.
   boost::asio::io_context& context() { return context_; }
 
-  void listen(int fd, bool anonymous_allowed);  // Takes it over. On the shard's thread.
+  void listen(int fd, Listener& listener);  // Takes fd over. On the shard's thread.
   void start();
   // Closes the acceptors, says goodbye to clients, keeps committing; on any thread.
   void begin_stop();
@@ -81,27 +55,15 @@ class Shard {
   void answer_now(std::uint64_t request);
 
  private:
-  using Executor = boost::asio::io_context::executor_type;
-  using Descriptor = boost::asio::posix::basic_stream_descriptor<Executor>;
-
-  struct Socket {
-    Socket(boost::asio::io_context& context, int fd) : descriptor(context, fd) {}
-    Descriptor descriptor;
-    ConnectionId id = 0;
-    Bytes unread;
-    bool reading = false, writing = false;  // A wait for input, for room is under way.
-    bool closing = false;
-    bool parting = false;  // See part().
-    Instant closing_since;
-  };
   using SocketRef = std::shared_ptr<Socket>;
   struct Acceptor {
-    Acceptor(boost::asio::io_context& context, int fd) : descriptor(context, fd) {}
+    Acceptor(boost::asio::io_context& context, int fd, Listener& its_listener)
+        : descriptor(context, fd), listener(its_listener) {}
     Descriptor descriptor;
-    bool anonymous_allowed = false;
+    Listener& listener;
   };
 
-  void adopt(int fd, Peer peer, Bytes unread);
+  void adopt(Handed handed);
   void accept(Acceptor& acceptor);
   void accept_ready(Acceptor& acceptor);
   void wait_readable(const SocketRef& socket);

@@ -26,6 +26,7 @@ Bytes address_of(int fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "unknown";
+  if (storage.ss_family == AF_UNIX) return "unix";
   char text[INET6_ADDRSTRLEN] = {};
   std::uint16_t port = 0;
   if (storage.ss_family == AF_INET) {
@@ -42,10 +43,8 @@ Bytes address_of(int fd) {
 
 }  // namespace
 
-void Shard::listen(int fd, bool anonymous_allowed) {
-  auto acceptor = std::make_unique<Acceptor>(context_, fd);
-  acceptor->anonymous_allowed = anonymous_allowed;
-  accept(*acceptors_.emplace_back(std::move(acceptor)));
+void Shard::listen(int fd, Listener& listener) {
+  accept(*acceptors_.emplace_back(std::make_unique<Acceptor>(context_, fd, listener)));
 }
 
 void Shard::accept(Acceptor& acceptor) {
@@ -61,23 +60,24 @@ void Shard::accept_ready(Acceptor& acceptor) {
     const int fd = ::accept4(acceptor.descriptor.native_handle(), nullptr, nullptr,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    if (!host_.admit_connection()) {
+    if (!host_.admit_connection(acceptor.listener)) {
       ::close(fd);
       continue;
     }
-    adopt(fd, Peer{address_of(fd), acceptor.anonymous_allowed}, {});
+    const int on = 1;  // Of no meaning to a Unix socket, and no harm.
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const Peer peer{address_of(fd), acceptor.listener.number};
+    adopt({fd, &acceptor.listener, peer, {}});
   }
 }
 
-void Shard::adopt(int fd, Peer peer, Bytes unread) {
+void Shard::adopt(Handed handed) {
   open_turn();
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  auto socket = std::make_shared<Socket>(context_, fd);
+  auto socket = std::make_shared<Socket>(context_, handed.fd, *handed.listener);
   socket->id = std::uint64_t{core_.settings().shard} << 48 | ++connections_;
   sockets_.emplace(socket->id, socket);
-  core_.front().opened(socket->id, std::move(peer));
-  if (!unread.empty()) feed(socket, unread);
+  core_.front().opened(socket->id, std::move(handed.peer));
+  if (!handed.unread.empty()) feed(socket, handed.unread);
   if (wants_input(*socket)) wait_readable(socket);
 }
 
@@ -211,7 +211,7 @@ void Shard::drop(const SocketRef& socket) {
   forget(socket);
   error_code ignored;
   socket->descriptor.close(ignored);
-  host_.connection_gone();
+  host_.connection_gone(socket->listener);
 }
 
 void Shard::resume_all() {
@@ -231,8 +231,8 @@ void Shard::hand_over_all() {
     const SocketRef socket = found->second;
     sockets_.erase(found);
     socket->closing = true;
-    host_.hand_over(each.shard,
-                    Handed{socket->descriptor.release(), std::move(socket->unread), each.peer});
+    host_.hand_over(each.shard, Handed{socket->descriptor.release(), &socket->listener, each.peer,
+                                       std::move(socket->unread)});
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "broker/auth/acl.hpp"
 #include "broker/mqtt/types.hpp"
 #include "broker/session/ack_ring.hpp"
 #include "broker/session/hop.hpp"
@@ -51,6 +52,8 @@ struct Connection {
 
   Bytes client_id;
   Bytes identity;
+  std::shared_ptr<const Acl> acl;      // None: it may do everything.
+  std::optional<std::uint64_t> proof;  // Of its admission; none: the gate was not asked.
   LaneId lane = 0;
   SessionNumber session = 0;  // 0: clean.
   std::uint64_t epoch = 0;

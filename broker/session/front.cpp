@@ -23,6 +23,7 @@ Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate
       publisher_(publisher),
       output_(output),
       counters_(counters),
+      denials_(counters, output),
       rng_(rng) {}
 
 void Front::opened(ConnectionId id, Peer peer) {
@@ -230,6 +231,19 @@ void Front::closed(ConnectionId id) {
   connections_.erase(found);
 }
 
+void Front::reload() {
+  for (auto& [id, connection] : connections_) {
+    Connection& c = *connection;
+    const bool is_in =
+        c.state == Connection::State::live || c.state == Connection::State::attaching;
+    if (!is_in) continue;
+    c.acl = gate_.acl_of(c.peer.listener);
+    if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
+    explain(c, Denial::Kind::connect, {}, "it would not be let in any more after the reload");
+    end(c, ReasonCode::administrative_action);
+  }
+}
+
 void Front::shut_down() {
   for (auto& [id, connection] : connections_) {
     if (connection->version == mqtt::Version::v5 && connection->state == Connection::State::live) {
@@ -240,6 +254,24 @@ void Front::shut_down() {
     // No Detach: the lanes take everybody for connected and give the wills their grace.
     close(*connection);
   }
+}
+
+// ---- rights ------------------------------------------------------------------------------------
+
+bool Front::may(const Connection& c, Denial::Kind kind, BytesView topic) {
+  const AclSubject subject{c.identity, c.client_id};
+  const AclVerdict verdict =
+      kind == Denial::Kind::subscribe
+          ? c.acl->check_filter(subject, topic)
+          : c.acl->check(subject, kind == Denial::Kind::publish ? Access::write : Access::read,
+                         topic);
+  if (!verdict.allowed) explain(c, kind, topic, c.acl->explain(verdict));
+  return verdict.allowed;
+}
+
+void Front::explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why) {
+  if (!denials_.take(kind, c.client_id, now_)) return;
+  denials_.tell({kind, c.client_id, c.identity, c.peer.address, Bytes{topic}, std::move(why), 0});
 }
 
 // ---- time and pressure -------------------------------------------------------------------------

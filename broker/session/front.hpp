@@ -13,20 +13,15 @@
 // sends each connection's output once a turn.
 #pragma once
 
+#include "broker/auth/gate.hpp"
 #include "broker/mqtt/decoder.hpp"
 #include "broker/session/connection.hpp"
+#include "broker/session/denials.hpp"
 #include "broker/session/publisher.hpp"
 #include "storage/base/deadlines.hpp"
 #include "storage/base/rng.hpp"
 
 namespace naru::broker {
-
-// Who may come in. Implemented over the password file; answers at once.
-class Gate {
- public:
-  virtual ~Gate() = default;
-  virtual bool admits(BytesView user, BytesView password) const = 0;
-};
 
 class Front final : public LiveSink {
  public:
@@ -44,13 +39,13 @@ class Front final : public LiveSink {
   Bytes* output(ConnectionId id);
   // Its output is being sent; what comes from here on makes it dirty again.
   void sending(ConnectionId id);
-  // The connection has sent enough that it may be read from again.
-  void drained(ConnectionId id);
+  void drained(ConnectionId id);  // It has sent enough to be read from again.
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
   Instant next_deadline() const { return deadlines_.next(); }
   void resume_paused();
   // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
   bool kick(ConnectionId id, BytesView text);
+  void reload();  // Ends whom the gate would not let in any more.
   // Ends every connection; its reason says that the node goes away.
   void shut_down();
 
@@ -72,7 +67,6 @@ class Front final : public LiveSink {
 
   std::size_t size() const { return connections_.size(); }
   bool over_pressure = false;  // Set by ShardCore: too much is waiting for the disk.
-
   const Connection* find(ConnectionId id) const;
 
  private:
@@ -91,7 +85,8 @@ class Front final : public LiveSink {
 
   bool on_connect(Connection& c, const mqtt::Frame& frame);
   void attach(Connection& c, const mqtt::Connect& connect);
-  ReasonCode judge(Connection& c, const mqtt::Connect& connect);
+  ReasonCode judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids);
+  ReasonCode judge_will(Connection& c, mqtt::Connect& connect);
   std::optional<storage::WillRow> will_row(const Connection& c, const mqtt::Will& will);
   void refuse(Connection& c, ReasonCode reason);
   void detach(Connection& c, bool publish_will, ReasonCode reason,
@@ -102,7 +97,11 @@ class Front final : public LiveSink {
   void publish_once(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
   void publish_twice(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
   enum class TopicKind : std::uint8_t { ordinary, reply, forbidden };
+  static constexpr BytesView brokers_own = "the topic is the broker's own";
   TopicKind kind_of(const Connection& c, BytesView topic, BytesView& command_id) const;
+  // REQUIRES: c.acl. A refusal is counted and explained.
+  bool may(const Connection& c, Denial::Kind kind, BytesView topic);
+  void explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why);
   void deny(Connection& c, const mqtt::Publish& p);
   void reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id);
   storage::MessageView view_of(Connection& c, const mqtt::Publish& p);
@@ -118,7 +117,7 @@ class Front final : public LiveSink {
   void send_waiting(Connection& c);
   void on_subscribe(Connection& c, const mqtt::Frame& frame);
   void on_unsubscribe(Connection& c, const mqtt::Frame& frame);
-  std::uint8_t judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) const;
+  std::uint8_t judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry);
   void subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
                        const Bytes& codes);
   void after_suback(Connection& c, std::vector<storage::FilterRow> retained_for);
@@ -136,6 +135,7 @@ class Front final : public LiveSink {
   Publisher& publisher_;
   ShardOutput& output_;
   ShardCounters& counters_;
+  Denials denials_;
   Rng rng_;
 
   boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;

@@ -45,6 +45,9 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
     }
     return true;
   }
+  c.client_id_assigned = connect.client_id.empty();
+  const ClientIdRule ids = gate_.client_ids(c.peer.listener);
+  if (ids.from_user) connect.client_id = connect.username.value_or(BytesView{});
   if (!connect.client_id.empty()) {
     const std::uint16_t shard = settings_.shard_of_lane(cluster::lane_of(connect.client_id));
     if (shard != settings_.shard) {
@@ -55,7 +58,7 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
       return false;
     }
   }
-  const ReasonCode reason = judge(c, connect);
+  const ReasonCode reason = judge(c, connect, ids);
   if (reason != ReasonCode::success) {
     ++counters_.refused_connects;
     refuse(c, reason);
@@ -65,40 +68,54 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   return true;
 }
 
-mqtt::ReasonCode Front::judge(Connection& c, const mqtt::Connect& connect) {
+mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids) {
   if (connect.authentication_method) return ReasonCode::bad_authentication_method;
-  if (connect.client_id.empty() && !connect.clean_start && c.version != Version::v5) {
+  if (connect.client_id.empty() && !ids.from_user && !connect.clean_start &&
+      c.version != Version::v5) {
     return ReasonCode::client_identifier_not_valid;
   }
-  if (connect.client_id.empty() && c.version == Version::v3_1) {
+  if (connect.client_id.empty() && !ids.from_user && c.version == Version::v3_1) {
     return ReasonCode::client_identifier_not_valid;
   }
   if (connect.client_id.size() > limits::client_id_bytes) {
     return ReasonCode::client_identifier_not_valid;
   }
-  if (connect.username) {
-    const BytesView password = connect.password.value_or(BytesView{});
-    if (!gate_.admits(*connect.username, password)) return ReasonCode::bad_user_name_or_password;
-    c.identity = Bytes{*connect.username};
-  } else if (!c.peer.anonymous_allowed) {
+  c.client_id = connect.client_id;
+  c.identity = connect.username.value_or(BytesView{});
+  const Admission admission =
+      gate_.admit({c.peer.listener, connect.username, connect.password.value_or(BytesView{})});
+  if (!admission.admitted) {
+    explain(c, Denial::Kind::connect, {}, admission.why);
+    return connect.username ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
+  }
+  const bool nameless = ids.from_user && connect.client_id.empty();
+  if (nameless || !connect.client_id.starts_with(ids.prefix)) {
+    explain(c, Denial::Kind::connect, {},
+            nameless ? "client ids come from user names, and it gave none"
+                     : "its client id does not begin with '" + ids.prefix + "'");
     return ReasonCode::not_authorized;
   }
-  if (connect.will) {
-    BytesView ignored;
-    c.client_id = Bytes{connect.client_id};
-    const TopicKind kind = kind_of(c, connect.will->topic, ignored);
-    c.client_id.clear();
-    if (kind != TopicKind::ordinary) return ReasonCode::not_authorized;
-    if (connect.will->retain && !settings_.retain_available) {
-      return ReasonCode::retain_not_supported;
-    }
+  c.proof = admission.proof;
+  c.acl = gate_.acl_of(c.peer.listener);
+  return connect.will ? judge_will(c, connect) : ReasonCode::success;
+}
+
+mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
+  const BytesView topic = connect.will->topic;
+  BytesView ignored;
+  if (kind_of(c, topic, ignored) != TopicKind::ordinary) {
+    explain(c, Denial::Kind::publish, topic, Bytes{brokers_own});
+    return ReasonCode::not_authorized;
   }
+  if (connect.will->retain && !settings_.retain_available) return ReasonCode::retain_not_supported;
+  if (!c.acl || may(c, Denial::Kind::publish, topic)) return ReasonCode::success;
+  if (c.version == Version::v5) return ReasonCode::not_authorized;
+  connect.will.reset();  // As mosquitto has it: the client comes in, its will goes nowhere.
   return ReasonCode::success;
 }
 
 void Front::attach(Connection& c, const mqtt::Connect& connect) {
-  c.client_id_assigned = connect.client_id.empty();
-  c.client_id = c.client_id_assigned ? new_client_id() : Bytes{connect.client_id};
+  c.client_id = connect.client_id.empty() ? new_client_id() : Bytes{connect.client_id};
   c.lane = cluster::lane_of(c.client_id);
   c.requested_keep_alive_s = connect.keep_alive;
   c.keep_alive_s = connect.keep_alive;
@@ -160,6 +177,9 @@ void Front::on(const hop::Attached& attached) {
   if (c == nullptr || c->state != Connection::State::attaching) return;
   if (attached.result != hop::AttachResult::accepted) {
     ++counters_.refused_connects;
+    if (attached.result == hop::AttachResult::wrong_identity) {
+      explain(*c, Denial::Kind::connect, {}, "the session belongs to another user");
+    }
     return refuse(*c, attached.result == hop::AttachResult::wrong_identity
                           ? ReasonCode::not_authorized
                           : ReasonCode::quota_exceeded);

@@ -28,9 +28,12 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
       c.acks.size() + c.open_qos2 >= settings_.receive_maximum) {
     return end(c, ReasonCode::receive_maximum_exceeded);
   }
+  if (c.acl && !may(c, Denial::Kind::publish, p.topic)) return deny(c, p);
   BytesView command_id;
   switch (kind_of(c, p.topic, command_id)) {
-    case TopicKind::forbidden: return deny(c, p);
+    case TopicKind::forbidden:
+      explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
+      return deny(c, p);
     case TopicKind::reply: reply_to_command(c, p, command_id); break;
     case TopicKind::ordinary: break;
   }
@@ -203,13 +206,10 @@ Front::TopicKind Front::kind_of(const Connection& c, BytesView topic, BytesView&
 }
 
 void Front::deny(Connection& c, const mqtt::Publish& p) {
-  ++counters_.denied;
   if (p.qos == Qos::at_most_once) return;
   const auto type = p.qos == Qos::at_least_once ? PacketType::puback : PacketType::pubrec;
   // 3.x has no word for it: the message is taken and goes nowhere, as its specification allows.
-  if (c.version != mqtt::Version::v5 && p.qos == Qos::exactly_once) {
-    return end(c, ReasonCode::not_authorized);
-  }
+  // Its PUBREL finds nothing and is answered all the same.
   acknowledge(c, p.packet_id, type,
               c.version == mqtt::Version::v5 ? ReasonCode::not_authorized : ReasonCode::success);
 }

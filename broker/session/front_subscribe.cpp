@@ -21,7 +21,7 @@ std::uint8_t options_of(const mqtt::SubscribeEntry& entry) {
 }  // namespace
 
 // The code of one filter in the SUBACK: the granted QoS, or why not.
-std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) const {
+std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) {
   const auto code = [](ReasonCode reason) { return static_cast<std::uint8_t>(reason); };
   if (mqtt::is_shared(entry.filter)) return code(ReasonCode::shared_subscriptions_not_supported);
   const auto levels = static_cast<std::size_t>(std::ranges::count(entry.filter, '/')) + 1;
@@ -30,6 +30,10 @@ std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry
   }
   if (c.session == 0 && c.filters.size() >= limits::filters_per_session) {
     return code(ReasonCode::quota_exceeded);
+  }
+  // 3.x subscriptions are accepted, as in mosquitto, and deliver what may be read.
+  if (c.acl && c.version == mqtt::Version::v5 && !may(c, Denial::Kind::subscribe, entry.filter)) {
+    return code(ReasonCode::not_authorized);
   }
   return static_cast<std::uint8_t>(entry.qos);
 }

@@ -171,6 +171,7 @@ void LaneShard::fire_will(LaneState& lane, BytesView client_id, SessionRow& row,
   const MessageRef stored = will.message ? Message::decode(*will.message) : nullptr;
   if (!stored) return;
   MessageView view = stored->view();
+  if (!publisher_.admits_will({row.identity, client_id}, view.topic)) return;
   view.stamp.received_at = wall_;
   if (will.expiry_s != 0) view.expires_at = store_now_ + std::uint64_t{will.expiry_s} * 1000;
   MessageRef message = Message::make(view);

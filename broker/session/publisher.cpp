@@ -186,6 +186,19 @@ Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, 
   return {matched, true};
 }
 
+bool Publisher::admits_will(const AclSubject& subject, BytesView topic) {
+  if (gate_ == nullptr || gate_->admits_will(subject, topic)) return true;
+  ++counters_.denied_publishes;
+  output_.denials.push_back({Denial::Kind::publish,
+                             Bytes{subject.client_id},
+                             Bytes{subject.user},
+                             {},
+                             Bytes{topic},
+                             "its will may not be published any more",
+                             0});
+  return false;
+}
+
 void Publisher::on(const hop::Committed& committed, LiveSink& live) {
   if (committed.number < base_ || committed.number - base_ >= open_.size()) return;
   Open& open = open_[static_cast<std::size_t>(committed.number - base_)];

@@ -13,6 +13,7 @@
 #include <deque>
 #include <optional>
 
+#include "broker/auth/gate.hpp"
 #include "broker/routing/route_table.hpp"
 #include "broker/session/shard_output.hpp"
 #include "broker/stream/rule.hpp"
@@ -67,6 +68,11 @@ class Publisher {
   // Whether a publish of this topic would be stored for anybody.
   bool has_durable_target(const storage::MessageView& view);
 
+  // Wills are published by lanes: whether their clients still may; a refusal is counted. Before
+  // use_gate() everybody may.
+  void use_gate(const Gate& gate) { gate_ = &gate; }
+  bool admits_will(const AclSubject& subject, BytesView topic);
+
   void on(const hop::Committed& committed, LiveSink& live);
 
   storage::Origin next_origin() {
@@ -94,6 +100,7 @@ class Publisher {
   const RuleSet& rules_;
   ShardOutput& output_;
   ShardCounters& counters_;
+  const Gate* gate_ = nullptr;
 
   Matches matches_;
   std::vector<std::vector<std::uint32_t>> merged_ids_;  // By place in matches_, where merged.

@@ -15,11 +15,22 @@ ShardCore::ShardCore(ShardSettings settings, RouteTable& routes, const Gate& gat
       lanes_(settings_, routes, publisher_, output_, counters_),
       front_(settings_, routes, gate, publisher_, output_, counters_, rng) {
   output_.hops.resize(settings_.shards);
+  publisher_.use_gate(gate);
 }
 
 void ShardCore::begin_turn(Instant now, StoreMillis store_now, WallMillis wall) {
   front_.on_time(now, store_now, wall);
   lanes_.on_time(now, store_now, wall);
+}
+
+void ShardCore::reload(const ShardSettings& settings) {
+  settings_.max_inflight = settings.max_inflight;
+  settings_.max_queued_messages = settings.max_queued_messages;
+  settings_.max_queued_bytes = settings.max_queued_bytes;
+  settings_.drop_oldest = settings.drop_oldest;
+  settings_.session_expiry_max_s = settings.session_expiry_max_s;
+  settings_.max_keep_alive_s = settings.max_keep_alive_s;
+  front_.reload();
 }
 
 void ShardCore::on_committed(const std::vector<storage::CommitOutcome>& outcomes) {

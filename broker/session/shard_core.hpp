@@ -39,6 +39,9 @@ class ShardCore {
   const ShardCounters& counters() const { return counters_; }
   const ShardSettings& settings() const { return settings_; }
 
+  // Takes over those limits that a reload may change, and asks the gate anew about everybody.
+  void reload(const ShardSettings& settings);
+
   // Under `front_hop encode` every local hop goes through bytes. Set before the first turn.
   bool encode_hops = false;
 
@@ -60,7 +63,7 @@ class ShardCore {
 
   void dispatch(Hop& hop);
 
-  const ShardSettings settings_;
+  ShardSettings settings_;
   ShardCounters counters_;
   ShardOutput output_;
   Publisher publisher_;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "broker/auth/gate.hpp"
 #include "broker/routing/filter_index.hpp"
 #include "broker/session/hop.hpp"
 #include "broker/session/planted_fault.hpp"
@@ -22,7 +23,7 @@
 
 namespace naru::broker {
 
-// Constant for the life of a shard.
+// Constant for the life of a shard, but for what ShardCore::reload() takes over.
 struct ShardSettings {
   std::uint64_t node = 1;         // Of Origin.
   std::uint32_t incarnation = 1;  // Rises durably at each start; the term of every lane.
@@ -55,7 +56,9 @@ struct ShardCounters {
   std::uint64_t publishes_in = 0, deliveries_out = 0, bytes_in = 0, bytes_out = 0;
   std::uint64_t connects = 0, refused_connects = 0, disconnects = 0, takeovers = 0;
   std::uint64_t dropped_queue_full = 0, dropped_expired = 0, dropped_too_large = 0;
-  std::uint64_t dropped_slow = 0, dropped_lost = 0, denied = 0, wrong_identity = 0;
+  std::uint64_t dropped_slow = 0, dropped_lost = 0, wrong_identity = 0;
+  std::uint64_t denied_connects = 0, denied_publishes = 0, denied_subscribes = 0;
+  std::uint64_t denied_deliveries = 0;
   std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
   std::uint64_t refused_disk_full = 0;
@@ -72,7 +75,7 @@ struct DiskRoom {
 // What the listener knows of a connection before its first byte.
 struct Peer {
   Bytes address;
-  bool anonymous_allowed = false;
+  ListenerNumber listener = 0;
 };
 
 // What the store may let go of: the journal keeps an entry until every place it names has passed.
@@ -116,6 +119,16 @@ struct Answered {
   bool failed = false;
 };
 
+// What a client was not allowed to do, for the log: the first of each client and minute.
+struct Denial {
+  enum class Kind : std::uint8_t { connect, publish, subscribe, deliver };
+  Kind kind = Kind::connect;
+  Bytes client_id, user, address;
+  Bytes topic;  // Or filter; empty: connect.
+  Bytes why;
+  std::uint64_t more = 0;  // Of the same client, since the last that was told.
+};
+
 struct ShardOutput {
   std::vector<HorizonChange> horizon;
   std::vector<storage::CommitUnit> units;
@@ -126,6 +139,7 @@ struct ShardOutput {
   std::vector<HandOver> hand_overs;
   std::vector<Fetch> fetches;
   std::vector<Answered> answered;
+  std::vector<Denial> denials;
   bool resume_commits = false;  // The committer may take units of this shard again.
 };
 

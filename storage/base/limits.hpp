@@ -46,6 +46,9 @@ inline constexpr std::uint32_t connect_seconds = 10;
 // One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
 inline constexpr std::size_t sessions_per_lane = 65'536;
 
+// sockaddr_un's path without its final zero.
+inline constexpr std::size_t unix_path_bytes = 107;
+
 // -- Storage -------------------------------------------------------------------------------------
 // Lanes are fixed when a cluster is created; keys carry the lane in one byte.
 inline constexpr std::size_t lanes = 256;
@@ -60,6 +63,7 @@ inline constexpr std::size_t uncommitted_bytes_per_shard = 32 * 1024 * 1024;
 // --------------------------------------------------------------
 inline constexpr std::size_t config_file_bytes = 4 * 1024 * 1024;
 inline constexpr std::size_t password_file_bytes = 256 * 1024 * 1024;
+inline constexpr std::size_t acl_file_bytes = 64 * 1024 * 1024;
 // A rule is matched like a session; a hundred are many.
 inline constexpr std::size_t rules = 1024;
 inline constexpr std::size_t streams = 256;

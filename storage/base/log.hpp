@@ -2,7 +2,7 @@
 //
 // The log: one line an event, the event's name and fields behind it as key=value. Nothing else is
 // formatted, so a line can be searched, and what a client chose cannot forge another line.
-// RateLimit keeps hostile input from filling it.
+// storage/base/rate_limit.hpp keeps hostile input from filling it.
 //
 // Edge (spdlog stays in log.cpp); cores do not log, they report to an edge that does. Any thread.
 // A value is cut at limits::log_value_bytes.
@@ -10,14 +10,11 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
-#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
 
-#include "storage/base/clock.hpp"
 #include "storage/base/result.hpp"
 
 namespace naru {
@@ -74,38 +71,5 @@ bool is_logged(Severity severity);
 void log(Severity severity, std::string_view event, std::initializer_list<LogField> fields = {});
 // The text of a line behind its time and severity.
 std::string format_event(std::string_view event, std::initializer_list<LogField> fields);
-
-// RateLimit lets one event per key and interval through and counts those it swallowed.
-//
-// Sans-IO. Lives on one thread; a value. Holds at most `keys` keys: beyond, and while all of them
-// are recent, further keys share one place, so that inventing keys gains nothing.
-class RateLimit {
- public:
-  struct Verdict {
-    bool pass = false;
-    std::uint64_t swallowed = 0;  // Under this key since the last that passed.
-  };
-
-  explicit RateLimit(Duration interval, std::size_t keys = 256)
-      : interval_(interval), keys_(keys) {}
-
-  Verdict ask(std::string_view key, Instant now);
-  std::uint64_t swallowed() const { return swallowed_; }
-
- private:
-  struct Place {
-    Instant next;
-    std::uint64_t swallowed = 0;
-  };
-  Place& find_place(std::string_view key, Instant now);
-  void forget_quiet(Instant now);
-
-  Duration interval_;
-  std::size_t keys_;
-  std::uint64_t swallowed_ = 0;
-  Instant next_tidy_{Duration::min()};
-  Place crowd_{{Duration::min()}, 0};
-  std::map<std::string, Place, std::less<>> places_;
-};
 
 }  // namespace naru

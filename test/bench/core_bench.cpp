@@ -24,11 +24,6 @@ namespace {
 constexpr std::size_t payload_bytes = 200;
 constexpr int sessions = 100;
 
-class OpenGate final : public Gate {
- public:
-  bool admits(BytesView, BytesView) const override { return true; }
-};
-
 Bytes publish_packet(mqtt::Qos qos, mqtt::PacketId id) {
   Bytes packet;
   mqtt::PublishHead head;

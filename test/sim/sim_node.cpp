@@ -103,7 +103,7 @@ void SimNode::adopt(std::uint16_t shard, LinkId link, Bytes unread) {
   socket.link = link;
   socket.arrived = std::move(unread);
   links_[link] = {shard, id};
-  shards_[shard]->front().opened(id, Peer{"sim", true});
+  shards_[shard]->front().opened(id, Peer{"sim"});
 }
 
 void SimNode::open(LinkId link, Instant) {

@@ -83,10 +83,6 @@ class SimNode {
   static WallMillis wall_now(Instant now);
 
  private:
-  class OpenGate final : public broker::Gate {
-   public:
-    bool admits(BytesView, BytesView) const override { return true; }
-  };
   struct Socket {
     LinkId link = 0;
     Bytes unread;
@@ -119,7 +115,7 @@ class SimNode {
   Rng rng_;
   storage::Horizon horizon_;
   broker::FilterIndex routes_;
-  OpenGate gate_;
+  broker::OpenGate gate_;
   std::vector<std::unique_ptr<broker::ShardCore>> shards_;
   std::vector<broker::LaneState> followers_;  // By lane.
   std::vector<Box> boxes_;

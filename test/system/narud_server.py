@@ -87,6 +87,7 @@ class Server:
         self.sections = sections
         self.process = None
         self.port = None
+        self.listeners = []  # (address, port) in the order of the configuration.
         self.expected_to_run = False
 
     # ------------------------------------------------------------- life cycle
@@ -123,7 +124,9 @@ class Server:
                                             start_new_session=True)
         self.expected_to_run = True
         wait_until(self._has_ports, START_SECONDS, "the port file")
-        self.port = int(self.port_file.read_text().splitlines()[0].split("\t")[1])
+        lines = [line.split("\t") for line in self.port_file.read_text().splitlines()]
+        self.listeners = [(address, int(port)) for address, port in lines]
+        self.port = self.listeners[0][1]
         return self
 
     def _has_ports(self):

@@ -308,10 +308,13 @@ class Packet:
 class Client:
     """One TCP connection that speaks MQTT only as far as it is told to."""
 
-    def __init__(self, port, version=V5, host="127.0.0.1"):
+    def __init__(self, port, version=V5, host="127.0.0.1", stream=None):
+        """stream: a connected socket, or what behaves like one, in place of a new one."""
         self.version = version
-        self.socket = socket.create_connection((host, port), timeout=WAIT)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = stream
+        if stream is None:
+            self.socket = socket.create_connection((host, port), timeout=WAIT)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.set_aside = []
         self.last_id = 0

@@ -44,6 +44,10 @@ std::string status_for_people(const Json& status) {
   table.add({"queued messages", at("queued_messages")});
   table.add({"publishes in", at("counters.publishes_in")});
   table.add({"deliveries out", at("counters.deliveries_out")});
+  table.add({"denied", at("counters.denied_connects") + " connects, " +
+                           at("counters.denied_publishes") + " publishes, " +
+                           at("counters.denied_subscribes") + " filters, " +
+                           at("counters.denied_deliveries") + " deliveries"});
   table.add({"commits", at("commits.commits") + " of " + at("commits.units") + " units, sync p50 " +
                             at("commits.sync_us_p50") + " us, p99 " + at("commits.sync_us_p99") +
                             " us"});

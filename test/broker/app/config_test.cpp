@@ -96,11 +96,11 @@ TEST_CASE("Sections take their keys, and global keys stay global behind them", "
       "  listener 1884 # a note\nstream s\nretention 7d\nkeys_max 10\nretain_available 0\n"
       "rule r\nfrom a/+/b\nfrom c/#\nto s\nkey ${topic[1]}-${client_id}-${a.b}\n");
   REQUIRE(config.listeners.size() == 2);
-  CHECK(config.listeners[0] == ListenerConfig{.port = 0,
-                                              .address = "127.0.0.1",
-                                              .optional = false,
-                                              .allow_anonymous = std::nullopt,
-                                              .max_connections = 5});
+  ListenerConfig first;
+  first.port = 0;
+  first.address = "127.0.0.1";
+  first.max_connections = 5;
+  CHECK(config.listeners[0] == first);
   CHECK(config.listeners[1].port == 1884);
   CHECK(config.listeners[1].address.empty());
   CHECK(config.max_keepalive == 60);
@@ -143,7 +143,14 @@ TEST_CASE("A mistake is named with its line and what would be right", "[config]"
       {"password_file a\n", "password_file b", "already set in line 1 of a.conf"},
       {"", "port 0", "1 to 65535"},
       {"", "listener 70000", "1 to 65535"},
-      {"", "listener 0 /run/naru.sock", "Unix sockets"},
+      {"", "listener 0", "needs the path"},
+      {"", "listener 0 /" + std::string(107, 'x'), "at most 107 bytes"},
+      {"listener 0 /s\n", "listener 0 /s", "already in line 1 of a.conf"},
+      {"listener 0 /s\n", "socket_domain ipv4", "remove the line"},
+      {"listener 0 /s\n", "socket_mode 0888", "octal mode"},
+      {"listener 0 /s\n", "socket_mode 1777", "octal mode"},
+      {"listener 1883\n", "socket_mode 660", "'listener 0 PATH' alone"},
+      {"listener 1883\n", "socket_domain ipv5", "ipv4"},
       {"\nlistener 1883 ::1\n", "listener 1883 ::1", "already in line 2 of a.conf"},
       {"listener 1883\n", "max_connections many", "a whole number"},
       {"", "stream a b", "needs a name"},
@@ -177,14 +184,12 @@ TEST_CASE("All mistakes are found at once", "[config]") {
 
 TEST_CASE("What would protect or change something is never ignored", "[config]") {
   const auto line = GENERATE(
-      as<std::string>{}, "acl_file /a", "plugin /p.so", "auth_plugin /p.so", "plugin_opt_x 1",
-      "auth_opt_x y", "psk_file /p", "psk_hint h", "per_listener_settings true",
-      "persistence false", "cafile /c", "certfile /c", "keyfile /k", "require_certificate true",
-      "use_identity_as_username true", "protocol websockets", "bind_interface eth0",
-      "socket_domain ipv4", "mount_point a/", "max_qos 1", "accept_protocol_versions 5",
-      "connection x", "sink kafka x", "cluster x", "clientid_prefixes a", "crlfile /c",
-      "allow_zero_length_clientid false", "topic # both", "memory_limit 5",
-      "use_username_as_clientid true", "queue_qos0_messages true");
+      as<std::string>{}, "plugin /p.so", "auth_plugin /p.so", "plugin_opt_x 1", "auth_opt_x y",
+      "psk_file /p", "psk_hint h", "persistence false", "cafile /c", "certfile /c", "keyfile /k",
+      "require_certificate true", "use_identity_as_username true", "protocol websockets",
+      "bind_interface eth0", "mount_point a/", "max_qos 1", "accept_protocol_versions 5",
+      "connection x", "sink kafka x", "cluster x", "crlfile /c", "allow_zero_length_clientid false",
+      "topic # both", "memory_limit 5", "queue_qos0_messages true");
   CAPTURE(line);
   const ConfigOutcome outcome = parse("listener 1883\n" + line + "\n");
   REQUIRE_FALSE(outcome.ok());
@@ -210,7 +215,7 @@ TEST_CASE("What says that we do as we do is fine, and what is harmless is notice
 TEST_CASE("A refused section is one error, but a global key in it still counts", "[config]") {
   const ConfigOutcome outcome = parse(
       "connection b\naddress x:1883\ntopic # both 0\nremote_password p\nmax_keepalive 5\n"
-      "acl_file /a\nsink kafka m\nbrokers x\n");
+      "psk_file /a\nsink kafka m\nbrokers x\n");
   CHECK(problems_of(outcome).find("a.conf:1: error: bridges") == 0);
   CHECK(outcome.problems.size() == 3);
   CHECK(outcome.config.max_keepalive == 5);
@@ -224,6 +229,17 @@ TEST_CASE("A key of a listener before any listener must not get lost", "[config]
   CHECK(old.listeners[0].address == "10.0.0.1");
   CHECK(old.listeners[0].max_connections == 7);
   CHECK_FALSE(parse("max_connections 7\nlistener 1884\n").ok());
+}
+
+TEST_CASE("A listener knows where its lines stand", "[config]") {
+  const Config config = good("\nlistener 0 /run/s\nsocket_mode 600\nallow_anonymous true\n");
+  const ListenerConfig& one = config.listeners[0];
+  CHECK(one.is_unix);
+  CHECK(one.address == "/run/s");
+  CHECK(parse_mode(one.socket_mode) == 0600u);
+  CHECK(name_of(one) == "0 /run/s");
+  CHECK(place_text(one, "socket_mode") == "a.conf:3: error: ");
+  CHECK(place_text(one, "max_connections") == "a.conf:2: error: ");  // Not set: the section's.
 }
 
 TEST_CASE("Debian's mosquitto.conf is read with what its include_dir adds", "[config]") {
@@ -267,6 +283,7 @@ TEST_CASE("A dump reads back as the same configuration", "[config]") {
       as<std::string>{}, "",
       "listener 1883\nlistener auto ::1\nlistener_allow_anonymous true\npassword_file /a b\n"
       "max_packet_size 0\nqueue_drop oldest\npersistent_client_expiration 2m\nlog_type error\n"
+      "listener 0 /run/s\nsocket_mode 666\nlistener 1885\nsocket_domain ipv6\n"
       "log_dest file /x y\nlog_dest stderr\ncommit_interval 100ms\ndurability written\n"
       "stream telemetry\nrule telemetry\nfrom vehicles/+/telemetry\nto telemetry\n"
       "key ${topic[1]}\n");
@@ -274,6 +291,47 @@ TEST_CASE("A dump reads back as the same configuration", "[config]") {
   const std::string dumped = dump(first);
   INFO(dumped);
   CHECK(good(dumped) == first);
+}
+
+TEST_CASE("per_listener_settings gives each listener its own files", "[config]") {
+  const Config config = good(
+      "per_listener_settings true\nlistener 1883\nallow_anonymous true\nacl_file /a\n"
+      "listener 1884\npassword_file /p\nlistener 1885\n");
+  REQUIRE(config.listeners.size() == 3);
+  CHECK(allows_anonymous(config, config.listeners[0]));
+  CHECK(acl_file_of(config, config.listeners[0]) == "/a");
+  CHECK(password_file_of(config, config.listeners[0]).empty());
+  CHECK(password_file_of(config, config.listeners[1]) == "/p");
+  CHECK_FALSE(allows_anonymous(config, config.listeners[1]));
+  CHECK_FALSE(allows_anonymous(config, config.listeners[2]));
+  CHECK(good(dump(config)) == config);
+}
+
+TEST_CASE("Without per_listener_settings the files are for all listeners", "[config]") {
+  const Config config = good(
+      "listener 1883\npassword_file /p\nacl_file /a\nlistener 1884\n"
+      "use_username_as_clientid true\nclientid_prefixes car-\n");
+  for (const ListenerConfig& each : config.listeners) {
+    CHECK(password_file_of(config, each) == "/p");
+    CHECK(acl_file_of(config, each) == "/a");
+  }
+  CHECK(config.listeners[0].clientid_from == ClientIdFrom::none);
+  CHECK(config.listeners[1].clientid_from == ClientIdFrom::username);
+  CHECK(config.clientid_prefixes == "car-");
+  CHECK(good(dump(config)) == config);
+}
+
+TEST_CASE("per_listener_settings stands in front of what it is about", "[config]") {
+  CHECK(problems_of(parse("acl_file /a\nper_listener_settings true\nlistener 1883\n"))
+            .find("a.conf:1: error: with per_listener_settings 'acl_file' belongs below") == 0);
+}
+
+TEST_CASE("per_listener_settings without a listener lets this machine in", "[config]") {
+  const Config config = good("per_listener_settings true\nacl_file /a\n");
+  for (const ListenerConfig& each : config.listeners) {
+    CHECK(allows_anonymous(config, each));
+    CHECK(acl_file_of(config, each) == "/a");
+  }
 }
 
 }  // namespace naru::broker

@@ -20,11 +20,6 @@
 namespace naru::broker {
 namespace {
 
-class OpenGate final : public Gate {
- public:
-  bool admits(BytesView, BytesView) const override { return true; }
-};
-
 constexpr WallMillis now_wall = 1'700'000'000'000;
 
 // One shard, its committer and its reader, all on one thread.
@@ -70,6 +65,10 @@ class Node final : public Control {
   awaitable<Result<BackupTold>> backup(std::string directory) override {
     if (failing) co_return Error{Errc::no_space, "no room"};
     co_return BackupTold{directory, now_wall, 2, 70};
+  }
+  awaitable<ReloadOutcome> reload() override {
+    co_await boost::asio::post(io, boost::asio::use_awaitable);
+    co_return reloading;
   }
   WallMillis wall() const override { return now_wall; }
   StoreMillis store_now() const override { return 5000; }
@@ -149,6 +148,7 @@ class Node final : public Control {
   std::vector<std::string> problems;
   DiskRoom room;
   bool listening = true;
+  ReloadOutcome reloading{true, {}};
   bool failing = false;
 
  private:
@@ -286,6 +286,19 @@ TEST_CASE("Unknown paths and wrong methods get a sentence", "[http]") {
   CHECK(node.api("POST", {"v1", "status"}).status == 405);
   CHECK(node.api("GET", {"v1", "clients", "nobody"}).status == 404);
   CHECK_FALSE(node.api("GET", {}).body["error"].get<Bytes>().empty());
+}
+
+TEST_CASE("A reload answers what is wrong, line by line", "[http]") {
+  Node node;
+  node.reloading = {true, {"a.conf:3: notice: x"}};
+  const auto done = node.api("POST", {"v1", "config", "reload"});
+  CHECK(done.status == 200);
+  CHECK(done.body["problems"][0] == "a.conf:3: notice: x");
+  node.reloading = {false, {"a.conf:1: error: y", "acl:2: z"}};
+  const auto refused = node.api("POST", {"v1", "config", "reload"});
+  CHECK(refused.status == 422);
+  CHECK(refused.body["problems"].size() == 2);
+  CHECK(refused.body["error"].get<Bytes>().find("\nacl:2: z") != Bytes::npos);
 }
 
 TEST_CASE("A command is made once, shown, listed and cancelled once", "[http]") {

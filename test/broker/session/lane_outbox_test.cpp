@@ -18,11 +18,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 constexpr ConnectionId first = std::uint64_t{1} << 48 | 1;
 constexpr ConnectionId second = std::uint64_t{1} << 48 | 2;
 
-class OpenGate final : public Gate {
- public:
-  bool admits(BytesView, BytesView) const override { return true; }
-};
-
 ShardSettings half() {
   ShardSettings settings;
   settings.shards = 2;

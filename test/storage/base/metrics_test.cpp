@@ -11,6 +11,7 @@
 
 #include "storage/base/limits.hpp"
 #include "storage/base/log.hpp"
+#include "storage/base/rate_limit.hpp"
 
 namespace naru {
 namespace {

@@ -1,0 +1,42 @@
+// The files a configuration is read from.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "broker/app/config_file.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+Result<SourceFile> read_source(const std::string& path) {
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(path, failure);
+  if (failure) return Error{Errc::io, "cannot read " + path + ": " + failure.message()};
+  if (size > limits::config_file_bytes) return Error{Errc::invalid, path + " is too large"};
+  std::ifstream in{path, std::ios::binary};
+  SourceFile file{path, std::string(std::istreambuf_iterator<char>{in}, {})};
+  if (!in) return Error{Errc::io, "cannot read " + path};
+  return file;
+}
+
+Result<std::vector<SourceFile>> read_directory(const std::string& directory) {
+  std::error_code failure;
+  std::vector<std::string> names;
+  std::filesystem::directory_iterator entries{directory, failure};
+  if (failure) return Error{Errc::io, "cannot read " + directory + ": " + failure.message()};
+  for (const auto& entry : entries) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".conf") && !name.starts_with('.')) names.push_back(entry.path().string());
+  }
+  std::sort(names.begin(), names.end());
+  std::vector<SourceFile> files;
+  for (const std::string& name : names) {
+    auto file = read_source(name);
+    if (!file) return file.error();
+    files.push_back(std::move(*file));
+  }
+  return files;
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,65 @@
+// broker/app/listener_config.hpp
+//
+// ListenerConfig is one `listener` section of a configuration: where to listen and who may connect.
+// Its table is in listener_options.cpp.
+//
+// Sans-IO. A value, part of Config.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/options.hpp"
+
+namespace naru::broker {
+
+// In the order of the words in the table.
+enum class SocketDomain : std::uint8_t { ipv4, ipv6 };
+
+enum class ClientIdFrom : std::uint8_t { none, username };
+
+struct SourceLine {
+  std::string file;
+  unsigned line = 0;
+};
+
+// Where the keys of a section stand, for errors that show only when they are used; "listener" is
+// the line that opens it.
+struct KeyPlaces {
+  std::map<std::string, SourceLine, std::less<>> by_key;
+
+  bool operator==(const KeyPlaces&) const { return true; }  // Says nothing about what is meant.
+};
+
+struct ListenerConfig {
+  std::uint16_t port = 1883;            // 0: the kernel chooses (`listener auto`).
+  std::string address;                  // Empty: every address of the machine.
+  bool is_unix = false;                 // `listener 0 PATH`: address is the path.
+  bool optional = false;                // An address the machine lacks is no error.
+  std::optional<bool> allow_anonymous;  // Set: overrides Config::allow_anonymous.
+  std::int64_t max_connections = -1;    // -1: as many as the system allows.
+  std::optional<SocketDomain> socket_domain;
+  std::string socket_mode;  // Of a Unix socket, in octal digits; empty: 660.
+  ClientIdFrom clientid_from = ClientIdFrom::none;
+  // Of this listener alone, under per_listener_settings.
+  std::string password_file, acl_file;
+  KeyPlaces places;
+
+  bool operator==(const ListenerConfig&) const = default;
+};
+
+const std::vector<OptionRow<ListenerConfig>>& listener_options();
+// Global keys that are a listener's own under per_listener_settings.
+const std::vector<OptionRow<ListenerConfig>>& own_options();
+// What stands behind the word `listener`.
+std::string name_of(const ListenerConfig& listener);
+// "FILE:LINE: error: " of the key, else of the opening line; empty where neither is known.
+std::string place_text(const ListenerConfig& listener, std::string_view key);
+std::optional<unsigned> parse_mode(std::string_view text);
+
+}  // namespace naru::broker

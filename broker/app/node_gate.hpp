@@ -1,0 +1,47 @@
+// broker/app/node_gate.hpp
+//
+// NodeGate is the gate over the operator's files: password_file and acl_file.
+//
+// Edge. load() on one thread at a time; the rest on any thread. A shard takes a reference to the
+// tables of the moment and lets go of it; tables never change.
+// Owned by Node. Bounded by: the sizes of the files (limits.hpp), twice at a reload.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "broker/app/config.hpp"
+#include "broker/auth/gate.hpp"
+#include "broker/auth/password_file.hpp"
+
+namespace naru::broker {
+
+class NodeGate final : public Gate {
+ public:
+  // On an error its text names every wrong line of every file, and the old tables stay.
+  Result<void> load(const Config& config);
+
+  Admission admit(const Applicant& applicant) const override;
+  ClientIdRule client_ids(ListenerNumber listener) const override;
+  bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const override;
+  std::shared_ptr<const Acl> acl_of(ListenerNumber listener) const override;
+  bool admits_will(const AclSubject& subject, BytesView topic) const override;
+
+ private:
+  struct Door {
+    bool anonymous = false;
+    std::shared_ptr<const PasswordFile> passwords;  // None: a name proves nothing.
+    std::shared_ptr<const Acl> acl;
+    ClientIdRule client_ids;
+  };
+  using Doors = std::vector<Door>;  // By listener.
+
+  std::shared_ptr<const Doors> doors() const;
+  Door door(ListenerNumber listener) const;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Doors> doors_ = std::make_shared<Doors>();
+};
+
+}  // namespace naru::broker

@@ -1,0 +1,63 @@
+// broker/auth/gate.hpp
+//
+// Gate is what a front asks about clients: who may come in, under which id, and with which rights.
+//
+// Interface of a core; implemented over the operator's files (broker/app/node_gate.hpp). Called by
+// every shard on its own thread, at CONNECT and after a reload; answers at once. What it answers
+// may change between two calls: a reload is that, and Front::reload() follows it.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "broker/auth/acl.hpp"
+#include "storage/base/bytes.hpp"
+
+namespace naru::broker {
+
+// Where a connection came in: the place of its listener in the configuration.
+using ListenerNumber = std::uint16_t;
+
+struct Applicant {
+  ListenerNumber listener = 0;
+  std::optional<BytesView> user;  // As the client says.
+  BytesView password;
+};
+
+struct Admission {
+  bool admitted = false;
+  const char* why = "";     // Refused: for the log.
+  std::uint64_t proof = 0;  // Admitted: what of the files let it in; changes with them.
+};
+
+// Which client ids there may be.
+struct ClientIdRule {
+  bool from_user = false;  // The user name is the client id, whatever the client says.
+  Bytes prefix;            // Every id begins with it.
+};
+
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  virtual Admission admit(const Applicant& applicant) const = 0;
+  virtual ClientIdRule client_ids(ListenerNumber listener) const = 0;
+  // Whether who was admitted with this proof would still be; without its password.
+  virtual bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const = 0;
+  // The rights of who comes in there; none: everything is allowed.
+  virtual std::shared_ptr<const Acl> acl_of(ListenerNumber listener) const = 0;
+  // A will is published long after its connection, by nobody in particular: whether any listener
+  // lets its client publish it.
+  virtual bool admits_will(const AclSubject& subject, BytesView topic) const = 0;
+};
+
+// Lets everybody in and do everything.
+class OpenGate final : public Gate {
+ public:
+  Admission admit(const Applicant&) const override { return {true, "", 0}; }
+  ClientIdRule client_ids(ListenerNumber) const override { return {}; }
+  bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return true; }
+  std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return nullptr; }
+  bool admits_will(const AclSubject&, BytesView) const override { return true; }
+};
+
+}  // namespace naru::broker

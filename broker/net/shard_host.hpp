@@ -1,0 +1,36 @@
+// broker/net/shard_host.hpp
+//
+// ShardHost is what a shard needs of the node it belongs to.
+//
+// Edge. Called by shards on their own threads, so every function may run on several at once.
+// Owned by the composition root; must outlive the shards.
+#pragma once
+
+#include <vector>
+
+#include "broker/net/mailbox.hpp"
+#include "broker/session/shard_core.hpp"
+
+namespace naru::broker {
+
+class ShardHost {
+ public:
+  virtual ~ShardHost() = default;
+  virtual Instant now() const = 0;
+  virtual StoreMillis store_now() const = 0;
+  virtual WallMillis wall() const = 0;
+  virtual void deliver(std::uint16_t shard, std::vector<Hop>& hops) = 0;
+  virtual void hand_over(std::uint16_t shard, Handed handed) = 0;
+  virtual void submit(std::uint16_t shard, std::vector<storage::CommitUnit>&& units) = 0;
+  virtual void resume_commits(std::uint16_t shard) = 0;
+  virtual void change_horizon(const std::vector<HorizonChange>& changes) = 0;
+  // Fills fetched.messages from memory; false: not all of it is there.
+  virtual bool read_cached(Fetched& fetched) = 0;
+  // Reads on another thread, then calls Shard::post with the result.
+  virtual void read_later(std::uint16_t shard, Fetch fetch) = 0;
+  // False: the limit of the listener or of the node is reached.
+  virtual bool admit_connection(Listener& listener) = 0;
+  virtual void connection_gone(Listener& listener) = 0;
+};
+
+}  // namespace naru::broker

@@ -1,0 +1,34 @@
+// broker/session/denials.hpp
+//
+// Denials counts what clients were not allowed to do, by kind, and tells of one a client and
+// minute.
+//
+// Sans-IO. Lives on one shard; not thread-safe. Owned by Front; counters and output must outlive
+// it. Bounded by RateLimit's places: beyond them clients share one.
+#pragma once
+
+#include "broker/session/shard_output.hpp"
+#include "storage/base/rate_limit.hpp"
+
+namespace naru::broker {
+
+class Denials {
+ public:
+  Denials(ShardCounters& counters, ShardOutput& output) : counters_(counters), output_(output) {}
+
+  // Counts it, and says whether this one is to be told.
+  bool take(Denial::Kind kind, BytesView client_id, Instant now);
+  // REQUIRES: take() has just said so.
+  void tell(Denial denial);
+
+ private:
+  ShardCounters& counters_;
+  ShardOutput& output_;
+  RateLimit limit_{Seconds{60}, 4'096};
+  std::uint64_t more_ = 0;
+};
+
+// connect, publish, subscribe or deliver.
+const char* name_of(Denial::Kind kind);
+
+}  // namespace naru::broker

@@ -1,0 +1,117 @@
+// test/broker/app/node_gate_test.cpp
+//
+// Goal: the gate follows the operator's files, and a wrong file changes nothing. Method: files in a
+// directory of the test's own, loaded, changed and loaded again.
+
+#include "broker/app/node_gate.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+namespace naru::broker {
+namespace {
+
+struct Files {
+  Files() { std::filesystem::create_directories(directory); }
+  ~Files() { std::filesystem::remove_all(directory); }
+
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream{directory / name, std::ios::trunc} << text;
+    return directory / name;
+  }
+
+  std::filesystem::path directory =
+      std::filesystem::temp_directory_path() /
+      ("naru-gate-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)));
+};
+
+std::string line_of(const std::string& user, const std::string& password) {
+  return *hash_line(user, password, "saltsaltsalt") + "\n";
+}
+
+Config with_files(const std::string& passwords, const std::string& acl) {
+  Config config;
+  config.listeners.resize(2);
+  config.password_file = passwords;
+  config.acl_file = acl;
+  return config;
+}
+
+Applicant named(BytesView user, BytesView password) { return {0, user, password}; }
+
+}  // namespace
+
+TEST_CASE("NodeGate lets in whom the password file knows", "[gate]") {
+  const Files files;
+  NodeGate gate;
+  const Config config = with_files(files.write("p", line_of("alice", "one")), "");
+  REQUIRE(gate.load(config).has_value());
+  CHECK(gate.admit(named("alice", "one")).admitted);
+  CHECK_FALSE(gate.admit(named("alice", "two")).admitted);
+  CHECK_FALSE(gate.admit(named("bob", "one")).admitted);
+  CHECK_FALSE(gate.admit({0, std::nullopt, {}}).admitted);
+  CHECK(gate.acl_of(0) == nullptr);
+}
+
+TEST_CASE("NodeGate knows after a reload whose line has changed", "[gate]") {
+  const Files files;
+  NodeGate gate;
+  const Config config =
+      with_files(files.write("p", line_of("alice", "one") + line_of("bob", "b")), "");
+  REQUIRE(gate.load(config).has_value());
+  const std::uint64_t alice = gate.admit(named("alice", "one")).proof;
+  const std::uint64_t bob = gate.admit(named("bob", "b")).proof;
+  CHECK(gate.still_admits(0, "alice", alice));
+  CHECK_FALSE(gate.still_admits(0, "alice", bob));
+  CHECK_FALSE(gate.still_admits(0, "", 0));
+
+  files.write("p", line_of("alice", "two"));
+  REQUIRE(gate.load(config).has_value());
+  CHECK_FALSE(gate.still_admits(0, "alice", alice));
+  CHECK_FALSE(gate.still_admits(0, "bob", bob));
+}
+
+TEST_CASE("NodeGate keeps its tables where a file is wrong, and names all that is", "[gate]") {
+  const Files files;
+  NodeGate gate;
+  const Config config =
+      with_files(files.write("p", line_of("alice", "one")), files.write("a", "topic read a\n"));
+  REQUIRE(gate.load(config).has_value());
+  files.write("p", "alice\n");
+  files.write("a", "topics\n");
+  const auto again = gate.load(config);
+  REQUIRE_FALSE(again.has_value());
+  CHECK(again.error().text.find("/p:1: ") != std::string::npos);
+  CHECK(again.error().text.find("/a:1: ") != std::string::npos);
+  CHECK(gate.admit(named("alice", "one")).admitted);
+  CHECK(gate.acl_of(0)->check({"", "c"}, Access::read, "a").allowed);
+}
+
+TEST_CASE("NodeGate lets a will out where any listener does", "[gate]") {
+  const Files files;
+  Config config = with_files("", "");
+  config.per_listener_settings = true;
+  config.listeners[0].acl_file = files.write("a", "topic write a\n");
+  config.listeners[1].acl_file = files.write("b", "topic write b\n");
+  NodeGate gate;
+  REQUIRE(gate.load(config).has_value());
+  CHECK(gate.admits_will({"", "c"}, "a"));
+  CHECK(gate.admits_will({"", "c"}, "b"));
+  CHECK_FALSE(gate.admits_will({"", "c"}, "d"));
+  CHECK(gate.acl_of(7) == nullptr);
+}
+
+TEST_CASE("NodeGate says which client ids there may be", "[gate]") {
+  Config config = with_files("", "");
+  config.clientid_prefixes = "car-";
+  config.listeners[1].clientid_from = ClientIdFrom::username;
+  NodeGate gate;
+  REQUIRE(gate.load(config).has_value());
+  CHECK_FALSE(gate.client_ids(0).from_user);
+  CHECK(gate.client_ids(0).prefix == "car-");
+  CHECK(gate.client_ids(1).from_user);
+}
+
+}  // namespace naru::broker
