@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "broker/app/config_file.hpp"
+#include "broker/app/listeners.hpp"
 
 namespace naru::broker {
 
@@ -101,6 +102,9 @@ CommandLine read_command_line(int argc, char** argv) {
     std::cout << dump(config);
     return {std::nullopt, 0};
   }
+  const auto faults = faults_of_files(config);
+  for (const std::string& fault : faults) std::cerr << fault << '\n';
+  if (!faults.empty()) return {std::nullopt, 2};
   if (arguments.check) {
     std::cout << "the configuration is good\n";
     return {std::nullopt, 0};

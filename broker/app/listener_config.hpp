@@ -21,6 +21,9 @@ namespace naru::broker {
 // In the order of the words in the table.
 enum class SocketDomain : std::uint8_t { ipv4, ipv6 };
 
+enum class ListenerProtocol : std::uint8_t { mqtt, websockets };
+enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
+
 struct SourceLine {
   std::string file;
   unsigned line = 0;
@@ -42,7 +45,18 @@ struct ListenerConfig {
   std::optional<bool> allow_anonymous;  // Set: overrides Config::allow_anonymous.
   std::int64_t max_connections = -1;    // -1: as many as the system allows.
   std::optional<SocketDomain> socket_domain;
-  std::string socket_mode;  // Of a Unix socket, in octal digits; empty: 660.
+  std::string socket_mode;        // Of a Unix socket, in octal digits; empty: 660.
+  std::string certfile, keyfile;  // Both or neither; both: TLS.
+  std::string cafile, capath, crlfile;
+  std::optional<TlsVersion> tls_version;  // The least; not set: 1.2.
+  std::string ciphers, ciphersuites;
+  bool require_certificate = false;
+  bool use_identity_as_username = false, use_subject_as_username = false;
+
+  std::uint8_t proxy_version = 0;  // Of the PROXY protocol; 0: not spoken.
+  ListenerProtocol protocol = ListenerProtocol::mqtt;
+  std::vector<std::string> websockets_origin;
+
   KeyPlaces places;
 
   bool operator==(const ListenerConfig&) const = default;

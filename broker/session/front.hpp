@@ -35,6 +35,8 @@ class Front final : public LiveSink {
 
   // ---- from the edge ----
   void opened(ConnectionId id, Peer peer);
+  // What a handshake has shown of it. Before its first packet.
+  void introduce(ConnectionId id, Peer peer);
   // Takes whole packets off the front of `bytes` and says how many bytes that was. The rest comes
   // again with more behind it, or when the connection is in ShardOutput::resumed.
   std::size_t receive(ConnectionId id, BytesView bytes);

@@ -76,7 +76,10 @@ mqtt::ReasonCode Front::judge(Connection& c, const mqtt::Connect& connect) {
   if (connect.client_id.size() > limits::client_id_bytes) {
     return ReasonCode::client_identifier_not_valid;
   }
-  if (connect.username) {
+  if (c.peer.user_from_certificate) {
+    if (c.peer.user.empty()) return ReasonCode::bad_user_name_or_password;
+    c.identity = c.peer.user;
+  } else if (connect.username) {
     const BytesView password = connect.password.value_or(BytesView{});
     if (!gate_.admits(*connect.username, password)) return ReasonCode::bad_user_name_or_password;
     c.identity = Bytes{*connect.username};

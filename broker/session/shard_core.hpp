@@ -38,6 +38,10 @@ class ShardCore {
   LaneShard& lanes() { return lanes_; }
   const ShardCounters& counters() const { return counters_; }
   const ShardSettings& settings() const { return settings_; }
+  // What stands between a socket and MQTT broke: its handshake, or later.
+  void count_failed_channel(bool was_open) {
+    ++(was_open ? counters_.protocol_errors : counters_.failed_handshakes);
+  }
 
   // Under `front_hop encode` every local hop goes through bytes. Set before the first turn.
   bool encode_hops = false;
