@@ -6,6 +6,7 @@
 
 #include "broker/app/config_file.hpp"
 #include "broker/app/listeners.hpp"
+#include "broker/http/metrics.hpp"
 
 namespace naru::broker {
 
@@ -25,7 +26,7 @@ key ${topic[1]}
 struct Arguments {
   std::string file, data, port_file, api_socket;
   std::vector<std::string> listen;
-  bool check = false, dump = false;
+  bool check = false, dump = false, metrics = false;
 };
 
 void describe(CLI::App& app, Arguments& arguments) {
@@ -42,6 +43,8 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--api-socket", arguments.api_socket, "Unix socket of the control interface");
   app.add_flag("--check", arguments.check, "Only check the configuration: exit code 0 or 2");
   app.add_flag("--dump", arguments.dump, "Print the effective configuration and end");
+  app.add_flag("--metrics-reference", arguments.metrics,
+               "Print the page about metrics, in Markdown, and end");
 }
 
 // [ADDRESS:]PORT or auto, as one or two lines of configuration.
@@ -75,6 +78,10 @@ CommandLine read_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return {std::nullopt, code == 0 ? 0 : 2};
+  }
+  if (arguments.metrics) {
+    std::cout << metrics_reference();
+    return {std::nullopt, 0};
   }
   ConfigOutcome outcome = load(arguments);
   if (!print_problems(outcome)) return {std::nullopt, 2};

@@ -2,12 +2,29 @@
 
 #include <sys/statvfs.h>
 
+#include <utility>
+
 #include "storage/base/log.hpp"
 
 namespace naru::broker {
 
+namespace {
+
+std::optional<DiskSpace> space_of(const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return {};
+  return DiskSpace{disk.f_blocks - disk.f_bfree, disk.f_bavail};
+}
+
+}  // namespace
+
 DiskWatch::DiskWatch(const Config& config)
+    : DiskWatch(config, [directory = config.persistence_location] { return space_of(directory); }) {
+}
+
+DiskWatch::DiskWatch(const Config& config, Measure measure)
     : directory_(config.persistence_location),
+      measure_(std::move(measure)),
       streams_(config.stream_disk_percent),
       sessions_(config.session_disk_percent),
       ledger_(config.ledger_disk_percent) {}
@@ -16,18 +33,18 @@ DiskRoom DiskWatch::room_of(int percent) const {
   return {percent <= streams_, percent <= sessions_, percent <= ledger_};
 }
 
-int DiskWatch::measure() const {
-  struct statvfs disk {};
-  if (::statvfs(directory_.c_str(), &disk) != 0) return percent_;
-  const std::uint64_t used = disk.f_blocks - disk.f_bfree;
-  const std::uint64_t all = used + disk.f_bavail;  // What root keeps for itself is not ours.
-  return all == 0 ? 0 : static_cast<int>((used * 100 + all - 1) / all);
+// Rounded up: a little above a limit is above it.
+int DiskWatch::percent_now() const {
+  const std::optional<DiskSpace> space = measure_();
+  if (!space) return percent_;
+  const std::uint64_t all = space->used + space->free;
+  return all == 0 ? 0 : static_cast<int>((space->used * 100 + all - 1) / all);
 }
 
-bool DiskWatch::look() { return take(measure()); }
+bool DiskWatch::look() { return take(percent_now()); }
 
 bool DiskWatch::look_for_less() {
-  const int percent = measure();
+  const int percent = percent_now();
   return percent > percent_ && take(percent);
 }
 

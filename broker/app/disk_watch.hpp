@@ -9,6 +9,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,24 +20,37 @@
 
 namespace naru::broker {
 
+// What a file system has for us: what root keeps for itself is in neither.
+struct DiskSpace {
+  std::uint64_t used = 0;
+  std::uint64_t free = 0;  // In the same unit.
+};
+
 class DiskWatch {
  public:
+  // Nothing: it cannot be told at present, and what was known last still counts.
+  using Measure = std::function<std::optional<DiskSpace>()>;
+
   explicit DiskWatch(const Config& config);
+  // measure: how full the directory's disk is.
+  DiskWatch(const Config& config, Measure measure);
 
   // True when there is room for something else than before; the log has it then.
   bool look();
   // The same, for looking often: finds only that there is less room, so that nothing flutters.
   bool look_for_less();
   DiskRoom room() const { return room_of(percent_); }
+  int percent() const { return percent_; }
   // For people: what is refused, and why.
   std::vector<std::string> problems() const;
 
  private:
   DiskRoom room_of(int percent) const;
-  int measure() const;
+  int percent_now() const;
   bool take(int percent);
 
   const std::string directory_;
+  const Measure measure_;
   const int streams_, sessions_, ledger_;  // Percent.
   std::atomic<int> percent_{0};
 };

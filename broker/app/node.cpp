@@ -125,6 +125,7 @@ Result<void> Node::start() {
   const auto recovered = recover_lanes();
   if (!recovered) return recovered;
   reader_ = std::make_unique<asio::thread_pool>(1);
+  copier_ = std::make_unique<asio::thread_pool>(1);
   for (const auto& shard : shards_) {
     shard->core().begin_turn(now(), store_now(), wall());
     shard->core().start();
@@ -240,6 +241,7 @@ void Node::stop() {
   }
   if (committer_) committer_->stop();
   if (reader_) reader_->join();
+  if (copier_) copier_->join();
   for (const auto& shard : shards_) shard->join();
   http_.reset();
   if (store_.kv && committer_) {

@@ -69,6 +69,8 @@ class Node : public ShardHost, public Control {
       std::uint16_t shard, std::function<bool(ShardCore&, std::uint64_t request)> f) override;
   boost::asio::awaitable<void> read(std::function<void(const storage::KvStore&)> f) override;
   NodeFacts facts() const override;
+  boost::asio::awaitable<StoreFacts> store_facts() override;
+  boost::asio::awaitable<Result<BackupTold>> backup(std::string directory) override;
 
  private:
   class PasswordGate;
@@ -102,6 +104,7 @@ class Node : public ShardHost, public Control {
   std::unique_ptr<storage::Committer> committer_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<boost::asio::thread_pool> reader_;
+  std::unique_ptr<boost::asio::thread_pool> copier_;  // Of backups: they may take long.
   std::unique_ptr<HttpServer> http_;
   std::vector<OpenListener> listeners_;
   std::atomic<std::int64_t> connections_{0};

@@ -8,8 +8,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "broker/app/backup.hpp"
 #include "broker/app/node.hpp"
 #include "cluster/lanes/lane_id.hpp"
+#include "storage/tables/journal.hpp"
 
 namespace naru::broker {
 
@@ -68,25 +70,15 @@ asio::awaitable<void> Node::read(std::function<void(const storage::KvStore&)> f)
   co_await std::move(wait);
 }
 
-// The time below which this share of the commits stayed, as the upper bound of its row.
-static std::uint64_t commit_time(const storage::Committer::Stats& stats, double share) {
-  std::uint64_t all = 0;
-  for (const std::uint64_t row : stats.commit_times) all += row;
-  std::uint64_t seen = 0;
-  for (std::size_t row = 0; row < stats.commit_times.size(); ++row) {
-    seen += stats.commit_times[row];
-    if (all != 0 && static_cast<double>(seen) >= share * static_cast<double>(all)) {
-      return std::uint64_t{1} << row;
-    }
-  }
-  return 0;
+static std::string node_name(std::uint64_t node) {
+  char name[17];
+  std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(node));
+  return name;
 }
 
 NodeFacts Node::facts() const {
   NodeFacts facts;
-  char id[17];
-  std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(store_.node.node));
-  facts.id = id;
+  facts.id = node_name(store_.node.node);
   facts.version = NARU_VERSION;
   facts.uptime_s = static_cast<std::uint64_t>((now() - started_).count() / 1'000'000);
   facts.store_time = store_now();
@@ -97,9 +89,61 @@ NodeFacts Node::facts() const {
     facts.streams.push_back({each.name, static_cast<std::uint64_t>(each.retention.count() / 1000)});
   }
   const storage::Committer::Stats stats = committer_->stats();
-  facts.commits = {stats.commits, stats.units, commit_time(stats, 0.5), commit_time(stats, 0.99)};
+  facts.commits = {stats.commits, stats.units,        stats.bytes,
+                   stats.failed,  stats.commit_times, stats.waits};
+  std::size_t rule_filters = 0;
+  for (const Rule& rule : rules_) rule_filters += rule.from.size();
+  facts.subscriptions = routes_.size() - rule_filters;
+  facts.disk_percent = static_cast<unsigned>(disk_.percent());
+  facts.room = disk_.room();
   facts.command_prefix = config_.command_prefix;
   return facts;
+}
+
+asio::awaitable<StoreFacts> Node::store_facts() {
+  auto facts = std::make_shared<StoreFacts>();
+  auto reading = read([this, facts](const storage::KvStore& store) {
+    facts->directory = config_.persistence_location;
+    facts->format = store_.node.format;
+    facts->incarnation = store_.node.incarnation;
+    for (auto& each : store_.kv->family_stats()) {
+      facts->families.push_back({std::move(each.name), each.rows, each.bytes});
+    }
+    const storage::RocksKv::Stats stats = store_.kv->stats();
+    facts->log_bytes = stats.wal_bytes;
+    facts->buffer_bytes = stats.write_buffer_bytes;
+    facts->free_bytes = stats.free_bytes;
+    facts->write_rate_max = stats.write_rate_max;
+    facts->writes_stopped = stats.writes_stopped;
+    const auto journal = store.scan(storage::Family::journal, {}, {});
+    if (journal->valid()) facts->journal_first = storage::journal_number(journal->key());
+    facts->journal_next = committer_->stats().next_journal_number;
+  });
+  co_await std::move(reading);
+  co_return std::move(*facts);
+}
+
+asio::awaitable<Result<BackupTold>> Node::backup(std::string directory) {
+  auto told = std::make_shared<Result<BackupTold>>(BackupTold{});
+  auto begin = [this, told, directory](auto done) {
+    asio::post(*copier_, [this, told, directory, done] {
+      BackupFacts facts;
+      facts.directory = directory;
+      facts.node = node_name(store_.node.node);
+      facts.version = NARU_VERSION;
+      facts.taken_at = wall();
+      const auto taken = take_backup(*store_.kv, facts);
+      if (taken) {
+        *told = BackupTold{taken->directory, taken->taken_at, taken->files, taken->bytes};
+      } else {
+        *told = taken.error();
+      }
+      done(true);
+    });
+  };
+  auto wait = resumed_on_first<bool>(shards_[0]->context(), std::move(begin));
+  co_await std::move(wait);
+  co_return std::move(*told);
 }
 
 }  // namespace naru::broker

@@ -16,8 +16,17 @@ struct RouteRow {
 // clang-format off
 constexpr auto rows = std::to_array<RouteRow>({
   {"GET",    "v1/status",                  get_status},
+  {"GET",    "v1/health/live",             get_live},
+  {"GET",    "v1/health/ready",            get_ready},
+  {"GET",    "v1/metrics",                 get_metrics},
   {"GET",    "v1/clients",                 list_clients},
   {"GET",    "v1/clients/*",               get_client},
+  {"DELETE", "v1/clients/*/connection",    kick_client},
+  {"GET",    "v1/subscriptions",           list_subscriptions},
+  {"GET",    "v1/retained",                list_retained},
+  {"DELETE", "v1/retained",                clear_retained},
+  {"GET",    "v1/store",                   get_store},
+  {"POST",   "v1/store/backup",            post_backup},
   {"POST",   "v1/devices/*/commands",      post_command},
   {"GET",    "v1/devices/*/commands",      list_commands},
   {"GET",    "v1/devices/*/commands/*",    get_command},
@@ -56,8 +65,8 @@ Answer dispatch(Call call) {
   const Bytes path = written(call.request.path);
   if (choice.allow.empty()) {
     co_return refuse(404, "there is no " + path +
-                              "; the paths begin with /v1/status, /v1/clients, "
-                              "/v1/devices or /v1/streams");
+                              "; the paths are in the guide of the control interface, "
+                              "and GET /v1/status is the first of them");
   }
   HttpResponse response =
       refuse(405, call.request.method + " is not for " + path + "; use " + choice.allow);

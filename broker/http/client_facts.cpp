@@ -1,7 +1,5 @@
 #include "broker/http/client_facts.hpp"
 
-#include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "broker/session/shard_core.hpp"
@@ -22,6 +20,20 @@ const char* protocol_name(std::uint8_t protocol) {
 Json time_json(const std::optional<WallMillis>& at) { return at ? Json(*at) : Json(nullptr); }
 Json text_json(const Bytes& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+BytesView reason_name(std::uint8_t reason) {
+  return reason == 0 ? BytesView{"normal_disconnection"}
+                     : mqtt::name(static_cast<mqtt::ReasonCode>(reason));
+}
+
+void add_will(ClientFacts& facts, const storage::SessionRow& row) {
+  if (!row.will) return;
+  const auto message = storage::Message::decode(Bytes{*row.will->message});
+  if (!message) return;
+  const storage::MessageView& view = message->view();
+  facts.will = ClientFacts::Will{Bytes{view.topic}, view.qos, view.retain, view.payload.size(),
+                                 row.will->delay_s};
+}
+
 void add_session(ClientFacts& facts, const Client& client) {
   const storage::SessionRow& row = client.row;
   facts.session = true;
@@ -32,13 +44,14 @@ void add_session(ClientFacts& facts, const Client& client) {
   facts.filters = client.session->filters;
   facts.queued = client.session->queue.waiting();
   facts.in_flight = client.session->queue.in_flight();
+  facts.queued_bytes = client.session->queue.bytes();
   if (!row.connected) {
     facts.disconnected_at = row.changed_wall;
     facts.reason = row.reason;
   }
 }
 
-void add_presence(ClientFacts& facts, const LaneShard::Presence& presence, const Front& front) {
+void add_presence(ClientFacts& facts, const Presence& presence, const Front& front) {
   facts.connected = true;
   facts.user = presence.identity;
   facts.address = presence.address;
@@ -48,11 +61,13 @@ void add_presence(ClientFacts& facts, const LaneShard::Presence& presence, const
   facts.connected_at = presence.connected_at;
   facts.disconnected_at.reset();
   facts.epoch = presence.epoch;
+  facts.window = presence.window;
   const Connection* const connection = front.find(presence.connection);
   if (connection == nullptr || connection->session != 0) return;
   facts.filters = connection->filters;
   facts.in_flight = connection->window.in_flight();
   facts.queued = connection->waiting.size() + facts.in_flight;
+  facts.queued_bytes = connection->waiting_bytes;
 }
 
 }  // namespace
@@ -71,20 +86,73 @@ Json client_json(const ClientFacts& client) {
   json["connected_at"] = time_json(client.connected_at);
   json["disconnected_at"] = time_json(client.disconnected_at);
   json["reason"] = nullptr;
-  if (client.disconnected_at) {
-    json["reason"] = client.reason == 0 ? "normal_disconnection"
-                                        : mqtt::name(static_cast<mqtt::ReasonCode>(client.reason));
-  }
+  if (client.disconnected_at) json["reason"] = reason_name(client.reason);
   json["epoch"] = client.epoch;
   Json& subscriptions = json["subscriptions"] = Json::array();
   for (const storage::FilterRow& filter : client.filters) {
-    Json& subscription = subscriptions.emplace_back();
-    subscription["filter"] = filter.filter;
-    subscription["qos"] = filter.options & 3;
+    subscriptions.push_back(subscription_json(filter));
   }
   json["queued"] = client.queued;
   json["in_flight"] = client.in_flight;
+  json["queued_bytes"] = client.queued_bytes;
+  json["window"] = client.window;
+  json["lane"] = cluster::lane_of(client.client_id);
+  Json& will = json["will"] = nullptr;
+  if (client.will) {
+    will["topic"] = client.will->topic;
+    will["qos"] = client.will->qos;
+    will["retain"] = client.will->retain;
+    will["payload_bytes"] = client.will->payload_bytes;
+    will["delay_s"] = client.will->delay_s;
+  }
   return json;
+}
+
+// Bits of the options as in SUBSCRIBE.
+Json subscription_json(const storage::FilterRow& filter) {
+  Json json;
+  json["filter"] = filter.filter;
+  json["qos"] = filter.options & 3;
+  json["no_local"] = (filter.options & 4) != 0;
+  json["retain_as_published"] = (filter.options & 8) != 0;
+  json["retain_handling"] = filter.options >> 4 & 3;
+  json["subscription_id"] = nullptr;
+  if (filter.subscription_id != 0) json["subscription_id"] = filter.subscription_id;
+  return json;
+}
+
+std::vector<Bytes> explain(const ClientFacts& client) {
+  std::vector<Bytes> told;
+  const auto number = [](std::uint64_t value) { return std::to_string(value); };
+  if (client.connected) {
+    told.push_back("It is connected from " + client.address + " with MQTT " +
+                   protocol_name(client.protocol) + ".");
+  } else if (!client.disconnected_at) {
+    told.push_back("It has just gone; why is on its way to the disk.");
+  } else {
+    told.push_back("It is away; its last connection ended with " +
+                   Bytes{reason_name(client.reason)} + ".");
+  }
+  if (!client.session) {
+    told.push_back("Its session ends with the connection: nothing is kept for it.");
+  } else if (client.session_expiry_s == 0xffffffff) {
+    told.push_back("Its session is kept until it is taken away.");
+  } else if (client.session_expiry_s != 0) {
+    told.push_back("Its session is kept for " + number(client.session_expiry_s) +
+                   " s after a disconnect.");
+  }
+  if (client.filters.empty()) told.push_back("It has no subscription, so it gets no messages.");
+  if (client.queued == 0) return told;
+  if (!client.connected) {
+    told.push_back(number(client.queued) + " messages wait until it connects.");
+  } else if (client.window != 0 && client.in_flight >= client.window) {
+    told.push_back(number(client.queued) + " messages wait: its window of " +
+                   number(client.window) + " is full, because it does not acknowledge.");
+  } else {
+    told.push_back(number(client.queued) + " messages are not acknowledged yet, " +
+                   number(client.in_flight) + " of them sent.");
+  }
+  return told;
 }
 
 std::optional<ClientFacts> find_client(ShardCore& core, BytesView client_id) {
@@ -94,32 +162,12 @@ std::optional<ClientFacts> find_client(ShardCore& core, BytesView client_id) {
   const cluster::LaneId lane = cluster::lane_of(client_id);
   const Client* const client =
       lanes.leads(lane) ? lanes.lane(lane).find_client(client_id) : nullptr;
+  if (client != nullptr) add_will(facts, client->row);
   if (client != nullptr && client->session) add_session(facts, *client);
   const auto presence = lanes.present().find(client_id);
   if (presence != lanes.present().end()) add_presence(facts, presence->second, core.front());
   if (!facts.connected && !facts.session) return std::nullopt;
   return facts;
-}
-
-std::vector<ClientFacts> clients_after(ShardCore& core, BytesView after, std::size_t limit) {
-  std::vector<BytesView> ids;
-  for (const auto& [client_id, presence] : core.lanes().present()) {
-    if (client_id > after) ids.emplace_back(client_id);
-  }
-  core.lanes().each_lane([&](const LaneState& lane) {
-    for (const auto& [client_id, client] : lane.clients()) {
-      const bool counted = core.lanes().present().contains(client_id);
-      if (client.session && !counted && client_id > after) ids.emplace_back(client_id);
-    }
-  });
-  const std::size_t count = std::min(limit, ids.size());
-  std::ranges::partial_sort(ids, ids.begin() + static_cast<std::ptrdiff_t>(count));
-  ids.resize(count);
-  std::vector<ClientFacts> clients;
-  for (const BytesView id : ids) {
-    if (auto client = find_client(core, id)) clients.push_back(std::move(*client));
-  }
-  return clients;
 }
 
 }  // namespace naru::broker

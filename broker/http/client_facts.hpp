@@ -35,13 +35,24 @@ struct ClientFacts {
   std::vector<storage::FilterRow> filters;
   std::uint64_t queued = 0;  // Not acknowledged yet, in flight or not.
   std::uint64_t in_flight = 0;
+  std::uint64_t queued_bytes = 0;
+  std::uint64_t window = 0;  // The most that may be in flight; 0: not connected.
+  struct Will {
+    Bytes topic;
+    std::uint8_t qos = 0;
+    bool retain = false;
+    std::uint64_t payload_bytes = 0;
+    std::uint32_t delay_s = 0;
+  };
+  std::optional<Will> will;  // Not published yet.
 };
 
 Json client_json(const ClientFacts& client);
+Json subscription_json(const storage::FilterRow& filter);
+// Sentences for people: how it stands with this client, and why.
+std::vector<Bytes> explain(const ClientFacts& client);
 
 // Nothing where the client is neither connected nor has a session.
 std::optional<ClientFacts> find_client(ShardCore& core, BytesView client_id);
-// The first `limit` clients of the shard behind `after`, by client id.
-std::vector<ClientFacts> clients_after(ShardCore& core, BytesView after, std::size_t limit);
 
 }  // namespace naru::broker

@@ -1,53 +1,155 @@
-// /v1/clients: who is connected or has a session.
+// /v1/clients and /v1/subscriptions: who is connected or has a session, and what they want.
 
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
 
-#include "broker/http/ask.hpp"
-#include "broker/http/client_facts.hpp"
+#include "broker/http/client_walk.hpp"
 #include "broker/http/routes.hpp"
+#include "broker/mqtt/topics.hpp"
+#include "broker/session/shard_core.hpp"
+#include "storage/base/log.hpp"
 
 namespace naru::broker {
 
-// GET /v1/clients?limit=N&after=CLIENT_ID
+namespace {
+
+constexpr std::size_t kick_text_max = 200;
+
+HttpResponse no_such_client(BytesView client_id) {
+  return refuse(404, "no client '" + Bytes{client_id} +
+                         "' is connected or has a session; see /v1/clients for those that do");
+}
+
+awaitable<std::optional<ClientFacts>> ask_client(Control* control, Bytes client_id) {
+  Question<std::optional<ClientFacts>> question = [client_id](ShardCore& core) {
+    return find_client(core, client_id);
+  };
+  auto asking =
+      ask<std::optional<ClientFacts>>(control, control->shard_of(client_id), std::move(question));
+  std::optional<ClientFacts> client = co_await std::move(asking);
+  co_return client;
+}
+
+// Where the page after this one begins; null after the last.
+Json next_of(const FoundClients& found) {
+  return found.more && !found.clients.empty() ? Json(found.clients.back().client_id)
+                                              : Json(nullptr);
+}
+
+// What ?filter=F (that very filter) or ?topic=T (all that match it) ask for.
+Result<std::function<bool(BytesView)>> wanted_filter(const Query& query) {
+  const Bytes filter = text_parameter(query, "filter");
+  const Bytes topic = text_parameter(query, "topic");
+  if (!filter.empty() && !topic.empty()) {
+    return Error{Errc::invalid, "give a filter or a topic, not both"};
+  }
+  std::function<bool(BytesView)> wants = [](BytesView) { return true; };
+  if (!filter.empty()) wants = [filter](BytesView each) { return each == filter; };
+  if (!topic.empty()) {
+    if (topic.find_first_of("+#") != Bytes::npos) {
+      return Error{Errc::invalid, "topic must have no wildcards; use filter for those"};
+    }
+    wants = [topic](BytesView each) { return mqtt::filter_matches(each, topic); };
+  }
+  return wants;
+}
+
+void add_subscriptions(Json& list, const ClientFacts& client,
+                       const std::function<bool(BytesView)>& wants) {
+  for (const storage::FilterRow& filter : client.filters) {
+    if (!wants(filter.filter)) continue;
+    Json json;
+    json["client_id"] = client.client_id;
+    json["connected"] = client.connected;
+    json.update(subscription_json(filter));
+    list.push_back(std::move(json));
+  }
+}
+
+}  // namespace
+
+// GET /v1/clients?limit=N&after=CLIENT_ID&connected=true
 Answer list_clients(Call call) {
   const auto limit = number_parameter(call.request.query, "limit", {1, 1000, 100});
   if (!limit) co_return refuse(limit.error());
-  const Bytes after = text_parameter(call.request.query, "after");
-  // One more than wanted tells whether there is a next page.
-  const std::size_t wanted = static_cast<std::size_t>(*limit) + 1;
-  Question<std::vector<ClientFacts>> question = [after, wanted](ShardCore& core) {
-    return clients_after(core, after, wanted);
-  };
-  auto asking = ask_all<std::vector<ClientFacts>>(call.control, std::move(question));
-  std::vector<std::vector<ClientFacts>> parts = co_await std::move(asking);
-  std::vector<ClientFacts> clients;
-  for (auto& part : parts) std::ranges::move(part, std::back_inserter(clients));
-  std::ranges::sort(clients, {}, &ClientFacts::client_id);
-  const bool more = clients.size() > *limit;
-  if (more) clients.resize(static_cast<std::size_t>(*limit));
+  const auto connected = flag_parameter(call.request.query, "connected");
+  if (!connected) co_return refuse(connected.error());
+  ClientQuery query;
+  query.after = text_parameter(call.request.query, "after");
+  query.limit = static_cast<std::size_t>(*limit);
+  query.connected = *connected;
+  auto finding = find_clients(call.control, std::move(query));
+  const FoundClients found = co_await std::move(finding);
   Json body;
   Json& list = body["clients"] = Json::array();
-  for (const ClientFacts& client : clients) list.push_back(client_json(client));
-  body["next"] = more ? Json(clients.back().client_id) : Json(nullptr);
+  for (const ClientFacts& client : found.clients) list.push_back(client_json(client));
+  body["next"] = next_of(found);
   co_return reply(body);
 }
 
 // GET /v1/clients/CLIENT_ID
 Answer get_client(Call call) {
   const Bytes client_id = call.request.path[2];
-  Question<std::optional<ClientFacts>> question = [client_id](ShardCore& core) {
-    return find_client(core, client_id);
-  };
-  auto asking = ask<std::optional<ClientFacts>>(call.control, call.control->shard_of(client_id),
-                                                std::move(question));
+  auto asking = ask_client(call.control, client_id);
   const std::optional<ClientFacts> client = co_await std::move(asking);
-  if (!client) {
-    co_return refuse(404, "no client '" + client_id +
-                              "' is connected or has a session; see /v1/clients for those that do");
+  if (!client) co_return no_such_client(client_id);
+  Json body = client_json(*client);
+  body["explain"] = explain(*client);
+  co_return reply(body);
+}
+
+// DELETE /v1/clients/CLIENT_ID/connection?reason=TEXT
+Answer kick_client(Call call) {
+  const Bytes client_id = call.request.path[2];
+  const Bytes text = text_parameter(call.request.query, "reason");
+  if (text.size() > kick_text_max || !mqtt::valid_utf8(text)) {
+    co_return refuse(400, "reason must be text of at most " + std::to_string(kick_text_max) +
+                              " bytes without control characters");
   }
-  co_return reply(client_json(*client));
+  Question<bool> question = [client_id, text](ShardCore& core) {
+    const auto found = core.lanes().present().find(client_id);
+    return found != core.lanes().present().end() &&
+           core.front().kick(found->second.connection, text);
+  };
+  auto asking = ask<bool>(call.control, call.control->shard_of(client_id), std::move(question));
+  const bool kicked = co_await std::move(asking);
+  if (!kicked) {
+    co_return refuse(404, "client '" + client_id + "' is not connected; nothing was done");
+  }
+  log(Severity::notice, "client_kicked", {{"client", client_id}, {"reason", text}});
+  Json body;
+  body["client_id"] = client_id;
+  body["kicked"] = true;
+  co_return reply(body);
+}
+
+// GET /v1/subscriptions?filter=F|topic=T&client=ID&limit=CLIENTS&after=CLIENT_ID
+Answer list_subscriptions(Call call) {
+  const auto limit = number_parameter(call.request.query, "limit", {1, 1000, 100});
+  if (!limit) co_return refuse(limit.error());
+  const auto wants = wanted_filter(call.request.query);
+  if (!wants) co_return refuse(wants.error());
+  const Bytes client_id = text_parameter(call.request.query, "client");
+  FoundClients found;
+  if (client_id.empty()) {
+    ClientQuery query;
+    query.after = text_parameter(call.request.query, "after");
+    query.limit = static_cast<std::size_t>(*limit);
+    query.wants = *wants;
+    auto finding = find_clients(call.control, std::move(query));
+    found = co_await std::move(finding);
+  } else {
+    auto asking = ask_client(call.control, client_id);
+    std::optional<ClientFacts> client = co_await std::move(asking);
+    if (!client) co_return no_such_client(client_id);
+    found.clients.push_back(std::move(*client));
+  }
+  Json body;
+  Json& list = body["subscriptions"] = Json::array();
+  for (const ClientFacts& client : found.clients) add_subscriptions(list, client, *wants);
+  body["next"] = next_of(found);
+  co_return reply(body);
 }
 
 }  // namespace naru::broker

@@ -58,8 +58,7 @@ HttpResponse not_committed() {
 
 // Puts it into the ledger; resumes when it is on disk. False: the store did not take it. `known`
 // is set where a command of this id was there before; then nothing is changed.
-awaitable<bool> submit(Control* control, LaneShard::NewCommand command,
-                       std::shared_ptr<MaybeCommand> known) {
+awaitable<bool> submit(Control* control, NewCommand command, std::shared_ptr<MaybeCommand> known) {
   const std::uint16_t shard = control->shard_of(command.device);
   std::function<bool(ShardCore&, std::uint64_t)> run = [command, known](ShardCore& core,
                                                                         std::uint64_t request) {
@@ -85,9 +84,8 @@ awaitable<MaybeCommand> await_command(Control* control, Bytes device, Bytes id, 
   co_return command;
 }
 
-LaneShard::NewCommand new_command(const Control& control, BytesView device,
-                                  const CommandRequest& wanted) {
-  LaneShard::NewCommand command;
+NewCommand new_command(const Control& control, BytesView device, const CommandRequest& wanted) {
+  NewCommand command;
   command.device = Bytes{device};
   command.id = wanted.id.empty() ? new_command_id() : wanted.id;
   command.name = wanted.name;
@@ -105,7 +103,7 @@ Answer post_command(Call call) {
   if (const auto checked = check_device(device); !checked) co_return refuse(checked.error());
   const auto wanted = parse_command(call.request.body);
   if (!wanted) co_return refuse(wanted.error());
-  const LaneShard::NewCommand command = new_command(*call.control, device, *wanted);
+  const NewCommand command = new_command(*call.control, device, *wanted);
   auto known = std::make_shared<MaybeCommand>();
   auto submitting = submit(call.control, command, known);
   const bool committed = co_await std::move(submitting);

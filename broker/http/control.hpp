@@ -15,8 +15,11 @@
 #include <vector>
 
 #include "broker/http/awaitable.hpp"
+#include "broker/session/shard_output.hpp"
 #include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
+#include "storage/base/metrics.hpp"
+#include "storage/base/result.hpp"
 
 namespace naru::storage {
 class KvStore;
@@ -39,8 +42,10 @@ struct NodeFacts {
   struct Commits {
     std::uint64_t commits = 0;
     std::uint64_t units = 0;
-    std::uint64_t sync_us_p50 = 0;
-    std::uint64_t sync_us_p99 = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t failed = 0;  // Units.
+    TimeHistogram times;       // Of commits: writing and syncing.
+    TimeHistogram waits;       // From the oldest unit's arrival to the end of its commit.
   };
 
   std::string id;
@@ -51,7 +56,39 @@ struct NodeFacts {
   std::vector<Listener> listeners;
   std::vector<Stream> streams;  // As configured, in that order.
   Commits commits;
+  std::uint64_t subscriptions = 0;  // Of sessions and connections, not of rules.
+  unsigned disk_percent = 0;        // How full the disk of the data directory is.
+  DiskRoom room;
   Bytes command_prefix = "vehicles";
+};
+
+// What the store holds, as it tells; GET /v1/store.
+struct StoreFacts {
+  struct Part {
+    std::string name;
+    std::uint64_t rows = 0;   // About; what was overwritten may count twice.
+    std::uint64_t bytes = 0;  // In files and in memory.
+  };
+
+  std::string directory;
+  std::uint32_t format = 0;
+  std::uint32_t incarnation = 0;  // How often the node has started.
+  std::vector<Part> families;
+  std::uint64_t log_bytes = 0;
+  std::uint64_t buffer_bytes = 0;    // Not in files yet.
+  std::uint64_t free_bytes = 0;      // Of its file system.
+  std::uint64_t write_rate_max = 0;  // Bytes a second, while the store slows its writer; else 0.
+  bool writes_stopped = false;
+  std::uint64_t journal_first = 0;  // 0: the journal is empty.
+  std::uint64_t journal_next = 0;
+};
+
+// A copy of the store that was taken; POST /v1/store/backup.
+struct BackupTold {
+  std::string directory;
+  WallMillis taken_at = 0;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
 };
 
 class Control {
@@ -69,6 +106,9 @@ class Control {
   // Reads of the store, on the reader thread; resumes on shard 0.
   virtual awaitable<void> read(std::function<void(const storage::KvStore&)> f) = 0;
   virtual NodeFacts facts() const = 0;
+  virtual awaitable<StoreFacts> store_facts() = 0;
+  // On a thread of its own; resumes on shard 0 when the copy is on disk.
+  virtual awaitable<Result<BackupTold>> backup(std::string directory) = 0;
   virtual WallMillis wall() const = 0;
   virtual StoreMillis store_now() const = 0;
 };

@@ -11,6 +11,11 @@ constexpr std::string_view suffix = "_total";
 constexpr auto counter = MetricKind::counter;
 using C = ShardCounters;
 
+constexpr std::string_view dropped =
+    "Messages dropped, by cause: queue_full by a limit the operator set, expired before delivery, "
+    "too_large for the client, slow for QoS 0 to a client that does not read, lost when the "
+    "journal no longer had them.";
+
 // clang-format off
 constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::publishes_in,       "naru_publishes_in_total",       counter, "Publishes received from clients."},
@@ -22,11 +27,11 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::refused_connects,   "naru_refused_connects_total",   counter, "CONNECTs that were refused."},
   {&C::disconnects,        "naru_disconnects_total",        counter, "Accepted connections that have ended."},
   {&C::takeovers,          "naru_takeovers_total",          counter, "Connections ended by a newer one of the same client id."},
-  {&C::dropped_queue_full, "naru_dropped_queue_full_total", counter, "Messages a queue limit dropped."},
-  {&C::dropped_expired,    "naru_dropped_expired_total",    counter, "Messages whose expiry passed before delivery."},
-  {&C::dropped_too_large,  "naru_dropped_too_large_total",  counter, "Messages larger than their client takes."},
-  {&C::dropped_slow,       "naru_dropped_slow_total",       counter, "Messages dropped because their client reads too slowly."},
-  {&C::dropped_lost,       "naru_dropped_lost_total",       counter, "Queued messages the journal no longer had."},
+  {&C::dropped_queue_full, "naru_dropped_total", counter, dropped, {"cause", "queue_full"}},
+  {&C::dropped_expired, "naru_dropped_total", counter, dropped, {"cause", "expired"}},
+  {&C::dropped_too_large, "naru_dropped_total", counter, dropped, {"cause", "too_large"}},
+  {&C::dropped_slow, "naru_dropped_total", counter, dropped, {"cause", "slow"}},
+  {&C::dropped_lost, "naru_dropped_total", counter, dropped, {"cause", "lost"}},
   {&C::denied,             "naru_denied_total",             counter, "Publishes and subscriptions a right was missing for."},
   {&C::wrong_identity,     "naru_wrong_identity_total",     counter, "Connects to a session of another identity."},
   {&C::no_match,           "naru_no_match_total",           counter, "Publishes nobody wanted."},
@@ -48,11 +53,13 @@ static_assert(rows.size() * sizeof(std::uint64_t) == sizeof(ShardCounters),
 
 std::span<const MetricRow<ShardCounters>> counter_rows() { return rows; }
 
-std::string_view short_name(const MetricRow<ShardCounters>& row) {
-  std::string_view name = row.name;
+Bytes short_name(const MetricRow<ShardCounters>& row) {
+  BytesView name = row.name;
   name.remove_prefix(prefix.size());
   name.remove_suffix(suffix.size());
-  return name;
+  Bytes full{name};
+  if (!row.label.name.empty()) full.append("_").append(row.label.value);
+  return full;
 }
 
 }  // namespace naru::broker

@@ -1,6 +1,6 @@
 // broker/http/counters.hpp
 //
-// The counters of shards by name: for /v1/status and, later, for metrics.
+// The counters of shards by name: for /v1/status and for metrics (broker/http/metrics.hpp).
 //
 // Sans-IO constants. Lives on any thread.
 #pragma once
@@ -14,7 +14,8 @@ namespace naru::broker {
 
 std::span<const MetricRow<ShardCounters>> counter_rows();
 
-// The name in /v1/status: naru_publishes_in_total is publishes_in there.
-std::string_view short_name(const MetricRow<ShardCounters>& row);
+// The name in /v1/status: naru_publishes_in_total is publishes_in there, and naru_dropped_total
+// with the label cause="slow" is dropped_slow.
+Bytes short_name(const MetricRow<ShardCounters>& row);
 
 }  // namespace naru::broker

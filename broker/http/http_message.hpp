@@ -29,8 +29,9 @@ struct HttpRequest {
 
 struct HttpResponse {
   unsigned status = 200;
-  Bytes body;   // JSON.
+  Bytes body;
   Bytes allow;  // Of 405: the methods there are.
+  Bytes type = "application/json";
 };
 
 using Handler = std::function<awaitable<HttpResponse>(HttpRequest)>;

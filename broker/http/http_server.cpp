@@ -169,11 +169,11 @@ awaitable<bool> write_response(ConnectionRef connection, HttpResponse response, 
   http::response<http::string_body> message;
   message.version(11);
   message.result(response.status);
-  message.set(http::field::content_type, "application/json");
+  message.set(http::field::content_type, response.type);
   if (!response.allow.empty()) message.set(http::field::allow, response.allow);
   message.keep_alive(keep_alive);
   message.body() = std::move(response.body);
-  message.body().push_back('\n');
+  if (!message.body().ends_with('\n')) message.body().push_back('\n');
   message.prepare_payload();
   if (without_body) message.body().clear();  // HEAD: the length stays, the body goes.
   connection->stream.expires_after(idle_max);

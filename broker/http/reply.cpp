@@ -66,6 +66,13 @@ Bytes text_parameter(const Query& query, BytesView name) {
   return found != query.end() ? found->second : Bytes{};
 }
 
+Result<bool> flag_parameter(const Query& query, BytesView name) {
+  const Bytes text = text_parameter(query, name);
+  if (text.empty() || text == "false") return false;
+  if (text == "true") return true;
+  return Error{Errc::invalid, Bytes{name} + " must be true or false, not '" + text + "'"};
+}
+
 awaitable<void> Patience::pause() {
   auto executor = co_await boost::asio::this_coro::executor;
   boost::asio::steady_timer timer{executor, moment};

@@ -38,6 +38,8 @@ struct NumberRange {
 Result<std::uint64_t> number_parameter(const Query& query, BytesView name, NumberRange range);
 // Empty where the parameter is missing.
 Bytes text_parameter(const Query& query, BytesView name);
+// true or false; false where the parameter is missing.
+Result<bool> flag_parameter(const Query& query, BytesView name);
 // Nothing unless the text is digits alone and fits.
 std::optional<std::uint64_t> parse_number(BytesView text);
 

@@ -14,9 +14,26 @@ using Answer = awaitable<HttpResponse>;
 // status.cpp
 Answer get_status(Call call);
 
+// scrape.cpp
+Answer get_metrics(Call call);
+
+// health.cpp
+Answer get_live(Call call);
+Answer get_ready(Call call);
+
 // clients.cpp
 Answer list_clients(Call call);
 Answer get_client(Call call);
+Answer kick_client(Call call);
+Answer list_subscriptions(Call call);
+
+// retained.cpp
+Answer list_retained(Call call);
+Answer clear_retained(Call call);
+
+// store.cpp
+Answer get_store(Call call);
+Answer post_backup(Call call);
 
 // commands.cpp
 Answer post_command(Call call);

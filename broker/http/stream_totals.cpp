@@ -4,31 +4,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/session/shard_core.hpp"
 #include "broker/stream/rule.hpp"
 
 namespace naru::broker {
 
-namespace {
-
-void add(StreamTotals& total, const StreamTotals& part) {
+void add_stream(StreamTotals& total, const StreamTotals& part) {
   total.records += part.records;
   total.bytes += part.bytes;
   total.keys += part.keys;
-}
-
-}  // namespace
-
-void add_streams(StreamTotalsByName& totals, ShardCore& core) {
-  core.lanes().each_lane([&totals](const LaneState& lane) {
-    for (const auto& [name, stream] : lane.streams()) {
-      add(totals[name], {stream.records(), stream.bytes(), stream.keys()});
-    }
-  });
-}
-
-void add_streams(StreamTotalsByName& totals, const StreamTotalsByName& part) {
-  for (const auto& [name, stream] : part) add(totals[name], stream);
 }
 
 std::vector<NodeFacts::Stream> all_streams(const NodeFacts& facts,

@@ -2,7 +2,7 @@
 //
 // What all lanes together hold of each stream, as /v1/status and /v1/streams tell it.
 //
-// Sans-IO values, but add_streams() runs on the shard it counts.
+// Sans-IO values. Counted by broker/http/lane_tally.hpp.
 #pragma once
 
 #include <map>
@@ -19,8 +19,7 @@ struct StreamTotals {
 };
 using StreamTotalsByName = std::map<Bytes, StreamTotals, std::less<>>;
 
-void add_streams(StreamTotalsByName& totals, ShardCore& core);
-void add_streams(StreamTotalsByName& totals, const StreamTotalsByName& part);
+void add_stream(StreamTotals& total, const StreamTotals& part);
 
 // The configured streams in their order, the dead letters, then what else there still is.
 std::vector<NodeFacts::Stream> all_streams(const NodeFacts& facts,

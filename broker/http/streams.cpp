@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/http/ask.hpp"
+#include "broker/http/lane_tally.hpp"
 #include "broker/http/routes.hpp"
 #include "broker/http/stream_page.hpp"
 #include "broker/http/stream_totals.hpp"
@@ -45,19 +46,6 @@ awaitable<StreamSpans> ask_spans(Control* control, Bytes stream, WallMillis sinc
     for (const ShardSpan& each : part) spans[each.lane] = each.span;
   }
   co_return spans;
-}
-
-awaitable<StreamTotalsByName> ask_totals(Control* control) {
-  Question<StreamTotalsByName> question = [](ShardCore& core) {
-    StreamTotalsByName totals;
-    add_streams(totals, core);
-    return totals;
-  };
-  auto asking = ask_all<StreamTotalsByName>(control, std::move(question));
-  const std::vector<StreamTotalsByName> parts = co_await std::move(asking);
-  StreamTotalsByName totals;
-  for (const StreamTotalsByName& part : parts) add_streams(totals, part);
-  co_return totals;
 }
 
 HttpResponse no_such_stream(BytesView stream) {
@@ -183,8 +171,9 @@ std::vector<std::pair<Bytes, Bytes>> consumers_on(ShardCore& core, BytesView str
 
 // GET /v1/streams
 Answer list_streams(Call call) {
-  auto asking = ask_totals(call.control);
-  const StreamTotalsByName totals = co_await std::move(asking);
+  auto counting = tally_lanes(call.control);
+  const LaneTally lanes = co_await std::move(counting);
+  const StreamTotalsByName& totals = lanes.streams;
   Json body;
   Json& list = body["streams"] = Json::array();
   for (const NodeFacts::Stream& stream : all_streams(call.control->facts(), totals)) {

@@ -38,6 +38,27 @@ class RetainedIndex {
     }
   }
 
+  // A walk in steps, in the order of topics: those behind `after`, until `steps` were looked at
+  // or `limit` were found. Says behind which topic to go on; empty at the end.
+  struct Walk {
+    BytesView filter, after;
+    std::size_t steps = 0, limit = 0;
+  };
+  template <class Visitor>
+  Bytes walk(Walk walk, StoreMillis now, Visitor&& visit) const {
+    const BytesView prefix = literal_prefix(walk.filter);
+    auto at = walk.after < prefix ? topics_.lower_bound(prefix) : topics_.upper_bound(walk.after);
+    for (; at != topics_.end() && at->first.starts_with(prefix); ++at) {
+      if (walk.steps == 0 || walk.limit == 0) return std::prev(at)->first;
+      --walk.steps;
+      const storage::MessageRef& message = at->second.message;
+      if (!message || message->expired(now) || !matches(walk.filter, at->first)) continue;
+      visit(*message);
+      --walk.limit;
+    }
+    return {};
+  }
+
   // The topic of one message that has expired, from a round-robin look at `steps` topics.
   // Empty when none of them has.
   Bytes find_expired(StoreMillis now, std::size_t steps);

@@ -162,17 +162,45 @@ void Front::on_disconnect(Connection& c, const mqtt::Frame& frame) {
 
 // ---- the end of a connection -------------------------------------------------------------------
 
-void Front::end(Connection& c, ReasonCode reason) {
+namespace {
+
+constexpr std::size_t disconnect_bytes = 16;  // At most, without a text.
+
+// What an operator, time or another connection ends is no fault of the client's.
+bool breaks_protocol(mqtt::ReasonCode reason) {
+  using mqtt::ReasonCode;
+  switch (reason) {
+    case ReasonCode::session_taken_over:
+    case ReasonCode::administrative_action:
+    case ReasonCode::keep_alive_timeout:
+    case ReasonCode::quota_exceeded:
+    case ReasonCode::server_shutting_down: return false;
+    default: return static_cast<std::uint8_t>(reason) >= 0x80;
+  }
+}
+
+}  // namespace
+
+void Front::end(Connection& c, ReasonCode reason, BytesView text) {
   if (c.state == Connection::State::closing) return;
-  if (static_cast<std::uint8_t>(reason) >= 0x80) ++counters_.protocol_errors;
+  if (breaks_protocol(reason)) ++counters_.protocol_errors;
   if (c.state == Connection::State::awaiting_connect) return close(c);
   if (c.version == mqtt::Version::v5 && c.state == Connection::State::live) {
     mqtt::Disconnect packet;
     packet.reason = reason;
+    const bool fits = c.packet_size_max == 0 || text.size() + disconnect_bytes <= c.packet_size_max;
+    if (fits) packet.reason_string = text;
     mqtt::encode(packet, c.version, c.output);
   }
   detach(c, true, reason, std::nullopt);
   close(c);
+}
+
+bool Front::kick(ConnectionId id, BytesView text) {
+  Connection* const c = find(id);
+  if (c == nullptr || c->state == Connection::State::closing) return false;
+  end(*c, ReasonCode::administrative_action, text);
+  return true;
 }
 
 void Front::close(Connection& c) {

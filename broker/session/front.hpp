@@ -6,8 +6,7 @@
 // Sans-IO: bytes, hops and time go in, output gathers in each connection and in ShardOutput.
 // Lives on:   one shard; not thread-safe.
 // Owned by:   ShardCore. Everything its constructor takes must outlive it.
-// Bounded by: per connection as connection.hpp says; connections by the listener.
-// Spec:       MQTT 3.1.1 and 5.0, chapters 3 and 4, the server's side.
+// Bounded by: as connection.hpp says; connections by the listener. Spec: MQTT 3.1.1, 5.0 ch. 3, 4.
 //
 // Order: a deliver() or an acknowledgement appends to the connection's output at once; the edge
 // sends each connection's output once a turn.
@@ -35,8 +34,7 @@ class Front final : public LiveSink {
 
   // ---- from the edge ----
   void opened(ConnectionId id, Peer peer);
-  // What a handshake has shown of it. Before its first packet.
-  void introduce(ConnectionId id, Peer peer);
+  void introduce(ConnectionId id, Peer peer);  // More is known of it, before its first packet.
   // Takes whole packets off the front of `bytes` and says how many bytes that was. The rest comes
   // again with more behind it, or when the connection is in ShardOutput::resumed.
   std::size_t receive(ConnectionId id, BytesView bytes);
@@ -51,6 +49,8 @@ class Front final : public LiveSink {
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
   Instant next_deadline() const { return deadlines_.next(); }
   void resume_paused();
+  // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
+  bool kick(ConnectionId id, BytesView text);
   // Ends every connection; its reason says that the node goes away.
   void shut_down();
 
@@ -85,7 +85,7 @@ class Front final : public LiveSink {
   void handle_live(Connection& c, const mqtt::Frame& frame);
 
   // Says goodbye with this reason, where the version can, and closes.
-  void end(Connection& c, ReasonCode reason);
+  void end(Connection& c, ReasonCode reason, BytesView text = {});
   void close(Connection& c);
   void fail(Connection& c, mqtt::DecodeError error) { end(c, mqtt::reason_of(error)); }
 

@@ -136,6 +136,10 @@ void Front::on_unsubscribe(Connection& c, const mqtt::Frame& frame) {
 void Front::on(const hop::Unsubscribed& unsubscribed) {
   Connection* const c = find(unsubscribed.connection);
   if (c == nullptr || c->state != Connection::State::live) return;
+  const bool failed = std::ranges::any_of(
+      unsubscribed.codes, [](char code) { return static_cast<std::uint8_t>(code) >= 0x80; });
+  // An UNSUBACK of 3.x says yes and nothing else.
+  if (failed && c->version != mqtt::Version::v5) return end(*c, ReasonCode::quota_exceeded);
   mqtt::Unsuback packet;
   packet.packet_id = unsubscribed.packet_id;
   packet.codes = mqtt::ReasonCodes{unsubscribed.codes};

@@ -291,11 +291,17 @@ void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
     output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), id.packed(), 0,
                                each.message->view().origin});
   } else if (const auto* released = std::get_if<OutboxReleased>(&each.record.body)) {
-    if (Outbox* const outbox = lane.find_outbox(released->id)) outbox->releasing = false;
+    Outbox* const outbox = lane.find_outbox(released->id);
+    if (outbox != nullptr) outbox->releasing = false;
     const auto waits = completing_.find({lane.lane(), released->id});
     if (waits == completing_.end()) return;
     const ConnectionId connection = waits->second.first;
     completing_.erase(waits);
+    Session* const session = outbox == nullptr ? nullptr : lane.find_session(outbox->row.session);
+    if (session != nullptr && session->connection == connection) {
+      session->connection = 0;  // A later PUBREL of it must not overtake this one.
+      session->queue.detach();
+    }
     to_front(connection, hop::Evict{connection, quota_exceeded});
   } else if (const auto* erased = std::get_if<OutboxErased>(&each.record.body)) {
     Outbox* const outbox = lane.find_outbox(erased->id);

@@ -13,63 +13,9 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 
 namespace {
 
-constexpr std::uint8_t no_subscription_existed = 0x11;
-constexpr std::uint8_t quota_exceeded = 0x97;
 constexpr std::uint8_t retain_flag = 4;  // Of Delivery::options.
 
-// Retain handling of MQTT 5: 0 always, 1 when the subscription is new, 2 never.
-bool wants_retained(const FilterRow& row, bool is_new) {
-  const int handling = row.options >> 4 & 3;
-  return handling == 0 || (handling == 1 && is_new);
-}
-
 }  // namespace
-
-void LaneShard::on(hop::Subscribe& subscribe) {
-  LaneState& lane = led(subscribe.lane);
-  Session* const session = lane.find_session(subscribe.session);
-  if (session == nullptr || session->connection != subscribe.connection) return;
-  hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
-  hop::Subscribed refused = done;
-  for (char& code : refused.codes) {
-    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(quota_exceeded);
-  }
-  if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
-  if (!room_.sessions) {
-    ++counters_.refused_disk_full;
-    return to_front(subscribe.connection, std::move(refused));
-  }
-  for (const FilterRow& row : subscribe.filters) {
-    const bool is_new = std::ranges::find(session->filters, row.filter, &FilterRow::filter) ==
-                        session->filters.end();
-    if (wants_retained(row, is_new)) done.retained_for.push_back(row);
-  }
-  Unit unit{*this};
-  unit.add(lane, FiltersPut{session->number, std::move(subscribe.filters)});
-  unit.reply(shard_of(subscribe.connection), std::move(done), std::move(refused));
-  unit.submit(true);
-}
-
-void LaneShard::on(hop::Unsubscribe& unsubscribe) {
-  LaneState& lane = led(unsubscribe.lane);
-  Session* const session = lane.find_session(unsubscribe.session);
-  if (session == nullptr || session->connection != unsubscribe.connection) return;
-  hop::Unsubscribed done{unsubscribe.connection, unsubscribe.packet_id, {}};
-  FiltersErased body{session->number, {}};
-  for (Bytes& filter : unsubscribe.filters) {
-    const bool known =
-        std::ranges::find(session->filters, filter, &FilterRow::filter) != session->filters.end();
-    done.codes.push_back(known ? '\0' : static_cast<char>(no_subscription_existed));
-    if (known) body.filters.push_back(std::move(filter));
-  }
-  if (body.filters.empty()) return to_front(unsubscribe.connection, std::move(done));
-  hop::Unsubscribed refused = done;
-  refused.codes.assign(done.codes.size(), static_cast<char>(quota_exceeded));
-  Unit unit{*this};
-  unit.add(lane, std::move(body));
-  unit.reply(shard_of(unsubscribe.connection), std::move(done), std::move(refused));
-  unit.submit(true);
-}
 
 // ---- into queues -------------------------------------------------------------------------------
 
@@ -115,6 +61,7 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
   const MessageView& view = kept->view();
   std::ranges::stable_sort(publish.deliveries, {}, &Delivery::place);
   Unit unit{*this};
+  const bool behind = publish.reply.number != 0 && is_behind_failed(publish.reply);
   bool refused = false;
   std::size_t at = 0;
   while (at < publish.deliveries.size()) {
@@ -137,7 +84,7 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
         if (Session* const session = lane.find_session(delivery.owner)) {
           deliver_now(*session, publish.message, delivery);
         }
-      } else if (!repeated && room_.sessions) {
+      } else if (!repeated && room_.sessions && !behind) {
         enqueue_one(lane, delivery, view, references);
       } else if (!repeated) {
         refused = true;
@@ -147,14 +94,14 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
     if (publish.once) once_lanes_[view.origin].push_back(lane.lane());
     unit.add(lane, Enqueued{Message::encoded_of(kept), std::move(references), publish.once}, kept);
   }
-  if (refused) ++counters_.refused_disk_full;
+  if (refused && !room_.sessions) ++counters_.refused_disk_full;
   if (publish.reply.number == 0) return unit.submit(view.qos != 0);
-  const hop::Committed done{publish.reply.number, refused};
-  if (unit.empty()) {
-    output_.hops[publish.reply.shard].emplace_back(done);
+  if (unit.empty() && !refused) {
+    output_.hops[publish.reply.shard].emplace_back(hop::Committed{publish.reply.number, false});
     return;
   }
-  unit.reply(publish.reply.shard, done, hop::Committed{publish.reply.number, true});
+  if (refused) refuse(publish.reply);
+  if (!refused) unit.reply(publish.reply);
   unit.submit(true);
 }
 
@@ -272,17 +219,15 @@ void LaneShard::on(const hop::Release& release) {
 void LaneShard::on(hop::StreamAppend& append) {
   LaneState& lane = led(append.lane);
   const MessageRef& message = append.message.message;
-  const hop::Committed done{append.reply.number, false};
   if (append.once && lane.has_seen({message->view().origin, append.stream})) {
     ++counters_.repeated;
-    if (append.reply.number != 0) output_.hops[append.reply.shard].emplace_back(done);
+    if (append.reply.number == 0) return;
+    output_.hops[append.reply.shard].emplace_back(hop::Committed{append.reply.number, false});
     return;
   }
-  if (!room_.streams) {
-    ++counters_.refused_disk_full;
-    if (append.reply.number == 0) return;
-    return output_.hops[append.reply.shard].emplace_back(hop::Committed{append.reply.number, true}),
-           void();
+  if (!room_.streams) ++counters_.refused_disk_full;
+  if (!room_.streams || (append.reply.number != 0 && is_behind_failed(append.reply))) {
+    return refuse(append.reply);
   }
   const auto most = settings_.stream_keys.find(append.stream);
   if (most != settings_.stream_keys.end() && !lane.stream(append.stream).knows(append.key) &&
@@ -303,9 +248,7 @@ void LaneShard::on(hop::StreamAppend& append) {
   if (append.once) once_lanes_[message->view().origin].push_back(lane.lane());
   Unit unit{*this};
   unit.add(lane, std::move(body), message);
-  if (append.reply.number != 0) {
-    unit.reply(append.reply.shard, done, hop::Committed{append.reply.number, true});
-  }
+  unit.reply(append.reply);
   unit.submit(append.reply.number != 0);
 }
 
@@ -314,11 +257,12 @@ void LaneShard::enforce_retention(BytesView stream, WallMillis keep_since) {
     if (!lane) continue;
     const auto found = lane->streams().find(stream);
     if (found == lane->streams().end()) continue;
-    const std::uint64_t point = found->second.trim_point(keep_since);
+    const std::uint64_t most = lane->markable(stream);
+    const std::uint64_t point = std::min(found->second.trim_point(keep_since), most + 1);
     if (point <= found->second.first()) continue;
     Unit unit{*this};
     unit.add(*lane, StreamTrimmed{Bytes{stream}, point});
-    storage::StreamMarked mark = found->second.mark(stream);
+    storage::StreamMarked mark = found->second.mark(stream, most);
     mark.first_offset = point;
     unit.add(*lane, std::move(mark));
     unit.submit(false);
@@ -330,7 +274,8 @@ void LaneShard::mark_streams() {
     if (!lane) continue;
     Unit unit{*this};
     for (const auto& [name, stream] : lane->streams()) {
-      if (stream.end() - 1 > stream.marked()) unit.add(*lane, stream.mark(name));
+      const std::uint64_t most = lane->markable(name);
+      if (most > stream.marked()) unit.add(*lane, stream.mark(name, most));
     }
     unit.submit(true);
   }

@@ -15,34 +15,43 @@ namespace {
 constexpr std::size_t sweep_steps = 64;  // Topics looked at for expiry, each time.
 }  // namespace
 
+// One unit a topic, then one more that stands for all: where one of them fails, so does what is
+// behind it.
+bool LaneShard::clear_retained(const std::vector<Bytes>& topics, std::uint64_t request) {
+  BytesView last;
+  for (const Bytes& topic : topics) {
+    if (retained_.find(topic) == nullptr) continue;
+    put_retained(topic, nullptr, {});
+    last = topic;
+  }
+  if (last.empty()) return false;
+  Unit unit{*this};
+  unit.rows().erase(Family::retained, last);
+  unit.request(request);
+  unit.submit(true);
+  return true;
+}
+
 void LaneShard::put_retained(BytesView topic, const MessageRef& message, ReplyTo reply) {
   const std::uint64_t version = std::uint64_t{settings_.incarnation} << 40 | ++retained_versions_;
   retained_.put(topic, {version, message});
   Unit unit{*this};
   write_retained(unit.rows(), topic, version, message);
-  if (reply.number != 0) {
-    unit.reply(reply.shard, hop::Committed{reply.number, false},
-               hop::Committed{reply.number, true});
-  }
+  unit.reply(reply);
+  unit.retains(topic);
   unit.submit(reply.number != 0);
 }
 
 void LaneShard::on(hop::RetainedPut& put) {
   const MessageRef& message = put.message.message;
   const BytesView topic = message->view().topic;
+  if (put.reply.number != 0 && is_behind_failed(put.reply)) return refuse(put.reply);
+  // A topic that has none is cleared on disk all the same: what cleared it in memory may still be
+  // on its way there.
   const bool clears = message->view().payload.empty();
-  if (clears && retained_.find(topic) == nullptr) {
-    if (put.reply.number != 0) {
-      output_.hops[put.reply.shard].emplace_back(hop::Committed{put.reply.number, false});
-    }
-    return;
-  }
   if (!clears && !room_.sessions) {
     ++counters_.refused_disk_full;
-    if (put.reply.number != 0) {
-      output_.hops[put.reply.shard].emplace_back(hop::Committed{put.reply.number, true});
-    }
-    return;
+    return refuse(put.reply);
   }
   put_retained(topic, clears ? nullptr : message, put.reply);
 }
@@ -66,6 +75,14 @@ void LaneShard::load_retained(BytesView topic, std::uint64_t version, MessageRef
 void LaneShard::expire_retained() {
   const Bytes topic = retained_.find_expired(store_now_, sweep_steps);
   if (!topic.empty()) put_retained(topic, nullptr, {});
+}
+
+// What was visible and found no room is tried again, so that a start finds what readers saw.
+void LaneShard::retry_retained() {
+  for (const Bytes& topic : std::exchange(failed_retained_, {})) {
+    const auto* const entry = retained_.find(topic);
+    put_retained(topic, entry == nullptr ? nullptr : entry->message, {});
+  }
 }
 
 void LaneShard::put_meta(BytesView key, BytesView value) {

@@ -73,6 +73,7 @@ void LaneShard::retry_failed() {
   for (const OriginForgotten& origin : std::exchange(failed_forgets_, {})) {
     on(hop::OriginForget{origin});
   }
+  retry_retained();
   std::vector<Leave> again;
   for (const auto& [client_id, leave] : leaving_) {
     if (!busy_.contains(client_id)) again.push_back(leave);

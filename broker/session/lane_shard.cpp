@@ -27,7 +27,8 @@ LaneShard::LaneShard(const ShardSettings& settings, RouteTable& routes, Publishe
       output_(output),
       counters_(counters),
       lanes_(cluster::lane_count),
-      recent_(recent_messages) {
+      recent_(recent_messages),
+      failed_generations_(settings.shards) {
   for (LaneId id = 0; id < cluster::lane_count; ++id) {
     if (settings_.shard_of_lane(id) != settings_.shard) continue;
     lanes_[id] = std::make_unique<LaneState>(id);
@@ -38,59 +39,6 @@ LaneShard::LaneShard(const ShardSettings& settings, RouteTable& routes, Publishe
 LaneState& LaneShard::led(LaneId id) {
   NARU_CHECK(id < lanes_.size() && lanes_[id]);
   return *lanes_[id];
-}
-
-// ---- units -------------------------------------------------------------------------------------
-
-cluster::LanePosition LaneShard::Unit::add(LaneState& lane, Body body, MessageRef message) {
-  const cluster::LanePosition position = lane.log().reserve();
-  PendingRecord& pending = pending_.records.emplace_back();
-  pending.record.head = {lane.lane(), position.term, position.index};
-  pending.record.body = std::move(body);
-  pending.message = std::move(message);
-  write_record(pending.record, unit_);
-  return position;
-}
-
-void LaneShard::Unit::reply(std::uint16_t shard, Hop on_success, Hop on_failure) {
-  pending_.replies.push_back({shard, std::move(on_success), std::move(on_failure)});
-}
-
-void LaneShard::Unit::submit(bool urgent) {
-  if (empty()) return;
-  if (owner_->failing_) return owner_->fail(pending_);
-  if (owner_->settings_.planted == PlantedFault::ack_before_commit) {
-    std::erase_if(pending_.replies, [this](Reply& reply) {
-      if (!std::holds_alternative<hop::Committed>(reply.on_success)) return false;
-      owner_->output_.hops[reply.shard].push_back(reply.on_success);
-      return true;
-    });
-  }
-  pending_.bytes =
-      unit_.rows.size_bytes() + unit_.parts.size() + (unit_.message ? unit_.message->size() : 0);
-  owner_->pending_bytes_ += pending_.bytes;
-  unit_.ticket = ++owner_->submitted_;
-  unit_.urgent = urgent;
-  owner_->output_.units.push_back(std::move(unit_));
-  owner_->pending_.push_back(std::move(pending_));
-}
-
-void LaneShard::on_committed(const std::vector<CommitOutcome>& outcomes, LiveSink& live) {
-  for (const CommitOutcome& outcome : outcomes) {
-    NARU_CHECK(!pending_.empty());
-    NARU_CHECK(outcome.ticket == submitted_ - pending_.size() + 1);
-    journal_committed_ = std::max(journal_committed_, outcome.journal_number);
-    Pending pending = std::move(pending_.front());
-    pending_.pop_front();
-    pending_bytes_ -= pending.bytes;
-    if (outcome.failure) {
-      failing_ = true;
-      fail(pending);
-    } else {
-      apply(pending, outcome, live);
-    }
-  }
-  if (failing_ && pending_.empty()) recover();
 }
 
 LaneShard::JournalNeed LaneShard::journal_need() const {
@@ -108,59 +56,6 @@ LaneShard::JournalNeed LaneShard::journal_need() const {
     }
   }
   return need;
-}
-
-// Everything behind the first failure has failed too: what it had reserved is given back.
-void LaneShard::recover() {
-  for (const auto& lane : lanes_) {
-    if (lane) lane->rewind();
-  }
-  failing_ = false;
-  output_.resume_commits = true;
-}
-
-void LaneShard::apply(Pending& pending, const CommitOutcome& outcome, LiveSink& live) {
-  for (PendingRecord& each : pending.records) {
-    LaneState& lane = led(each.record.head.lane);
-    lane.apply(each.record, outcome.journal_number, each.message, effects_);
-    if (on_applied) on_applied(each.record);
-    after(lane, each.record, live);
-    take_effects(lane);
-  }
-  for (Reply& reply : pending.replies) {
-    output_.hops[reply.shard].push_back(std::move(reply.on_success));
-  }
-  if (pending.request != 0) output_.answered.push_back({pending.request, false});
-}
-
-void LaneShard::fail(Pending& pending) {
-  ++counters_.failed_commits;
-  for (const PendingRecord& each : pending.records) {
-    LaneState& lane = led(each.record.head.lane);
-    if (const auto* cursor = std::get_if<CursorPut>(&each.record.body)) {
-      if (Session* const session = lane.find_session(cursor->session)) {
-        session->cursor_in_flight = false;
-        session->queue.cursor_failed();
-        failed_cursors_.emplace_back(lane.lane(), cursor->session);
-      }
-    }
-    if (const auto* put = std::get_if<SessionPut>(&each.record.body)) {
-      fail_client(lane, put->client_id);
-    } else if (const auto* erased = std::get_if<SessionErased>(&each.record.body)) {
-      fail_client(lane, erased->client_id);
-    } else if (const auto* command = std::get_if<CommandPut>(&each.record.body)) {
-      forget_latest(command->row);
-    } else if (const auto* origin = std::get_if<OriginForgotten>(&each.record.body)) {
-      once_lanes_[{origin->node, origin->incarnation, origin->shard, origin->number}].push_back(
-          lane.lane());
-      failed_forgets_.push_back(*origin);
-    }
-    fail_outbox(lane, each);
-  }
-  for (Reply& reply : pending.replies) {
-    output_.hops[reply.shard].push_back(std::move(reply.on_failure));
-  }
-  if (pending.request != 0) output_.answered.push_back({pending.request, true});
 }
 
 void LaneShard::take_effects(LaneState& lane) {
@@ -211,16 +106,20 @@ void LaneShard::after(LaneState& lane, const Record& record, LiveSink& live) {
   } else if (const auto* command = std::get_if<CommandPut>(&record.body)) {
     forget_latest(command->row);
     after_command(lane, command->row);
+  } else if (const auto* fewer = std::get_if<FiltersErased>(&record.body)) {
+    filters_settled(lane, fewer->session);
   } else if (const auto* filters = std::get_if<FiltersPut>(&record.body)) {
+    filters_settled(lane, filters->session);
     if (Session* const session = lane.find_session(filters->session)) {
       for (const CommandRow* row : lane.ledger().of(session->client_id)) queue_command(lane, *row);
     }
   } else if (const auto* appended = std::get_if<StreamAppended>(&record.body)) {
     ++counters_.stream_records;
     StreamLane& stream = lane.stream(appended->stream);
-    if (appended->offset >= stream.marked() + stream_mark_every) {
+    const std::uint64_t enough = stream.marked() + stream_mark_every;
+    if (appended->offset >= enough && lane.markable(appended->stream) >= enough) {
       Unit unit{*this};
-      unit.add(lane, stream.mark(appended->stream));
+      unit.add(lane, stream.mark(appended->stream, lane.markable(appended->stream)));
       unit.submit(false);
     }
   }
@@ -250,6 +149,7 @@ void LaneShard::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
   wall_ = wall;
   if (now < next_sweep_) return;
   next_sweep_ = now + sweep_every;
+  if (failing_) return;  // It would fail at once, and be due again at once.
   while (const auto key = dues_.take_one_due(store_now)) due(*key);
   expire_retained();
   retry_failed();
@@ -283,6 +183,7 @@ void LaneShard::end_turn(LiveSink& live) {
     Session* const session = lane.find_session(touched_[i].second);
     if (session == nullptr) continue;
     session->dirty = false;
+    change_filters(lane, *session);
     if (session->connection != 0) pump(lane, *session);
     commit_cursor(lane, *session);
   }

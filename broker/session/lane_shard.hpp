@@ -19,6 +19,7 @@
 
 #include "broker/routing/retained_index.hpp"
 #include "broker/session/lane_state.hpp"
+#include "broker/session/presence.hpp"
 #include "broker/session/publisher.hpp"
 #include "broker/session/shard_output.hpp"
 #include "storage/base/deadlines.hpp"
@@ -49,18 +50,12 @@ class LaneShard {
   void on(const hop::RetainedQuery& query);
 
   // ---- from the API; `request` comes back in ShardOutput::answered ----
-  struct NewCommand {
-    Bytes device, id, name, payload;
-    WallMillis expires_wall = 0;
-    StoreMillis expires_at = 0;
-  };
   void submit(const NewCommand& command, std::uint64_t request);
-  // False when it is unknown or has ended.
-  bool cancel(BytesView device, BytesView id, std::uint64_t request);
+  bool cancel(BytesView device, BytesView id, std::uint64_t request);  // False: it has ended.
+  bool clear_retained(const std::vector<Bytes>& topics, std::uint64_t request);  // False: none.
   void put_consumer(BytesView stream, BytesView consumer, BytesView cursor, std::uint64_t request);
 
   // ---- from the edge ----
-  // Outcomes in the order of units; a lane applies at commit.
   void on_committed(const std::vector<storage::CommitOutcome>& outcomes, LiveSink& live);
   void on_fetched(const Fetched& fetched, LiveSink& live);
   void on_outbox_published(LaneId lane, std::uint64_t id, bool failed);
@@ -78,23 +73,12 @@ class LaneShard {
   // Marks every stream so that the next start reads little; then nothing more is appended.
   void mark_streams();
 
-  // A client that is connected now, clean or not.
-  struct Presence {
-    ConnectionId connection = 0;
-    std::uint64_t epoch = 0;
-    std::uint16_t keep_alive_s = 0;
-    std::uint16_t window = 0;
-    std::uint8_t protocol = 4;
-    bool clean_start = true;
-    WallMillis connected_at = 0;
-    Bytes address, identity;
-  };
   const TextMap<Presence>& present() const { return present_; }
 
-  // A row of the node's own, committed when something else is.
+  // A row of the node's own.
   void put_meta(BytesView key, BytesView value);
   void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
-  std::size_t retained_count() const { return retained_.size(); }
+  const RetainedIndex& retained() const { return retained_; }
   // Which part of the journal this shard has done with: everything below `needed`. What will be
   // committed from now on has numbers above `committed`.
   struct JournalNeed {
@@ -125,11 +109,13 @@ class LaneShard {
     std::uint16_t shard = 0;
     Hop on_success;
     Hop on_failure;
+    std::uint32_t generation = 0;  // Of a publish.
   };
   struct Pending {
     std::vector<PendingRecord> records;
     std::vector<Reply> replies;
     std::uint64_t request = 0;  // Of the API.
+    Bytes retained;             // The topic whose retained message it stores.
     std::size_t bytes = 0;
   };
   // A unit that is being put together; what it reserved is given back if it fails.
@@ -139,7 +125,9 @@ class LaneShard {
     cluster::LanePosition add(LaneState& lane, storage::Body body,
                               storage::MessageRef message = nullptr);
     void reply(std::uint16_t shard, Hop on_success, Hop on_failure);
+    void reply(const ReplyTo& to);  // hop::Committed to who publishes.
     void request(std::uint64_t number) { pending_.request = number; }
+    void retains(BytesView topic) { pending_.retained = Bytes{topic}; }
     storage::Batch& rows() { return unit_.rows; }
     bool empty() const { return pending_.records.empty() && unit_.rows.empty(); }
     void submit(bool urgent);
@@ -154,6 +142,11 @@ class LaneShard {
   static Bytes due_key(DueKind kind, LaneId lane, BytesView name);
 
   LaneState& led(LaneId id);
+  // A publish of the same front has failed, and the front had not heard of it yet.
+  bool is_behind_failed(const ReplyTo& reply) const {
+    return reply.generation <= failed_generations_[reply.shard];
+  }
+  void refuse(const ReplyTo& reply);
   void apply(Pending& pending, const storage::CommitOutcome& outcome, LiveSink& live);
   void fail(Pending& pending);
   void recover();
@@ -173,6 +166,11 @@ class LaneShard {
   void due(const Bytes& key);
   void set_dues(LaneState& lane, BytesView client_id, const storage::SessionRow& row);
 
+  void change_filters(LaneState& lane, Session& session);
+  void filters_settled(LaneState& lane, SessionNumber number);
+  void subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe);
+  void unsubscribe(LaneState& lane, Session& session, hop::Unsubscribe& unsubscribe);
+
   bool over_limit(Session& session, std::size_t size);
   bool enqueue_one(LaneState& lane, const Delivery& delivery, const storage::MessageView& view,
                    std::vector<storage::Reference>& references);
@@ -184,6 +182,7 @@ class LaneShard {
   void commit_cursor(LaneState& lane, Session& session);
   void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
   void expire_retained();
+  void retry_retained();
   struct Leave {
     hop::Detach detach;
     std::uint64_t epoch = 0;  // Of the connection that ended.
@@ -237,8 +236,7 @@ class LaneShard {
   TextMap<Latest> latest_;  // Commands with a record on its way, as they will be.
   std::map<storage::Origin, std::vector<LaneId>, OriginLess> once_lanes_;
   // Outbox id -> the connection whose PUBREL waits for PUBCOMP. A client that reconnects asks
-  // again; before that it is owed nothing.
-  // An outbox id names one of its lane only.
+  // again; before that it is owed nothing. An id names an outbox of its lane only.
   using OutboxName = std::pair<LaneId, std::uint64_t>;
   boost::unordered_flat_map<OutboxName, std::pair<ConnectionId, std::uint16_t>> completing_;
   std::set<OutboxName> failed_outboxes_;  // Found no room; will be published again.
@@ -255,9 +253,11 @@ class LaneShard {
   Deadlines<Bytes, StoreMillis> dues_;
   Effects effects_;
   std::vector<std::pair<std::uint64_t, storage::MessageRef>> recent_;  // Read back lately.
+  std::vector<std::uint32_t> failed_generations_;                      // By shard of the front.
   DiskRoom room_;
   std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
   std::vector<storage::OriginForgotten> failed_forgets_;
+  std::set<Bytes> failed_retained_;
   TextMap<Leave> leaving_;  // Until it is on disk.
   bool failing_ = false;    // After a failed commit, until everything behind it failed too.
   Instant next_sweep_;

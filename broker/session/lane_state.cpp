@@ -140,7 +140,8 @@ struct LaneState::Applier {
   void operator()(const CommandErased& body) const { lane.ledger_.erase(body.device, body.id); }
   void operator()(const StreamAppended& body) const {
     lane.stream(body.stream).apply(body, message ? message->view().stamp.received_at : 0);
-    if (body.once && message) lane.seen_.insert(Seen{message->view().origin, body.stream});
+    if (body.once && message)
+      lane.seen_.insert(Seen{message->view().origin, body.stream, body.offset});
   }
   void operator()(const StreamTrimmed& body) const { lane.stream(body.stream).apply(body); }
   void operator()(const StreamMarked& body) const { lane.stream(body.stream).apply(body); }
@@ -151,7 +152,7 @@ struct LaneState::Applier {
 
 void LaneState::apply(const Record& record, std::uint64_t journal_number, const MessageRef& message,
                       Effects& effects) {
-  if (!log_.advance(record.head.index)) return;
+  if (!log_.advance({record.head.term, record.head.index})) return;
   std::visit(Applier{*this, record.head, journal_number, message, effects}, record.body);
 }
 
@@ -189,6 +190,17 @@ const Outbox* LaneState::find_outbox(std::uint64_t id) const {
 StreamLane& LaneState::stream(BytesView name) {
   const auto found = streams_.find(name);
   return found != streams_.end() ? found->second : streams_[Bytes{name}];
+}
+
+// A start reads what lies behind the mark; a step that may come again has to be there.
+std::uint64_t LaneState::markable(BytesView stream) const {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return 0;
+  std::uint64_t most = found->second.end() - 1;
+  for (const Seen& step : seen_) {
+    if (step.stream == stream) most = std::min(most, step.offset - 1);
+  }
+  return most;
 }
 
 const Bytes* LaneState::consumer(BytesView stream, BytesView consumer) const {

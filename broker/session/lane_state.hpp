@@ -10,8 +10,10 @@
 // Bounded by: the limits the leader enforces at append.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <set>
+#include <variant>
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
@@ -35,12 +37,13 @@ struct Session {
   ConnectionId connection = 0;
   std::uint64_t epoch = 0;
   std::uint16_t window = 0;  // What the client and we let be in flight.
-  bool cursor_in_flight = false;
-  bool fetching = false;
-  bool dirty = false;  // Listed for a cursor or for sending at the end of the turn.
+  bool cursor_in_flight = false, fetching = false;
+  bool dirty = false;
   boost::unordered_flat_map<std::uint16_t, storage::MessageRef> volatile_inbound;
   boost::unordered_flat_set<std::uint16_t> receiving;        // Inbound ids being committed.
   boost::unordered_flat_map<std::uint64_t, Bytes> commands;  // Queue number -> command id.
+  bool filters_in_flight = false;  // A record of them is on its way; what is asked next waits:
+  std::deque<std::variant<hop::Subscribe, hop::Unsubscribe>> filter_hops;
 };
 
 struct Client {
@@ -52,9 +55,7 @@ struct Outbox {
   storage::OutboxRow row;
   std::uint64_t journal_number = 0;
   storage::MessageRef message;
-  bool releasing = false;   // Leader: its release is on its way to the disk.
-  bool publishing = false;  // Leader: it is on its way to the routes.
-  bool published = false;   // Leader: it was, at least once.
+  bool releasing = false, publishing = false, published = false;  // Leader: on their way; once.
 };
 
 struct OriginLess {
@@ -65,6 +66,7 @@ struct OriginLess {
 struct Seen {
   storage::Origin origin;
   Bytes stream;
+  std::uint64_t offset = 0;  // Where it lies in the stream; not part of its name.
   bool operator<(const Seen& other) const;
 };
 
@@ -76,8 +78,7 @@ struct Effects {
     Route route;
   };
   std::vector<RouteChange> routes;
-  std::vector<SessionNumber> sendable;  // Something new waits in their queues.
-  std::vector<SessionNumber> ended;
+  std::vector<SessionNumber> sendable, ended;  // Something new waits in their queues; gone.
   void clear() {
     routes.clear();
     sendable.clear();
@@ -105,6 +106,7 @@ class LaneState {
   bool has_seen(const Seen& step) const { return seen_.contains(step); }
   const std::set<Seen>& seen() const { return seen_; }
   StreamLane& stream(BytesView name);
+  std::uint64_t markable(BytesView stream) const;  // The last offset a mark may stand for.
   const Bytes* consumer(BytesView stream, BytesView consumer) const;
 
   TextMap<Client>& clients() { return clients_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "broker/mqtt/types.hpp"
 #include "cluster/lanes/lane_id.hpp"
@@ -178,7 +179,7 @@ Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, 
                     std::ranges::any_of(targets_, [](const auto& list) { return !list.empty(); });
   if (!hops) return {matched, false};
   if (!kept) kept = storage::Message::make(view);
-  const ReplyTo reply{settings_.shard, base_ + open_.size()};
+  const ReplyTo reply{settings_.shard, base_ + open_.size(), generation_};
   const std::uint32_t parts = send(view, kept, attempt != Attempt::only, reply);
   if (parts == 0) return {matched, false};
   open_.push_back({waiter, parts, false});
@@ -189,9 +190,11 @@ void Publisher::on(const hop::Committed& committed, LiveSink& live) {
   if (committed.number < base_ || committed.number - base_ >= open_.size()) return;
   Open& open = open_[static_cast<std::size_t>(committed.number - base_)];
   NARU_CHECK(open.parts > 0);
-  open.failed = open.failed || committed.failed;
+  if (committed.failed && !std::exchange(open.failed, true)) ++failed_open_;
   if (--open.parts > 0) return;
   const Open done = open;
+  // What its publisher sends from here on knows of the failure. Of several, all must be over.
+  if (done.failed && --failed_open_ == 0) ++generation_;
   while (!open_.empty() && open_.front().parts == 0) {
     open_.pop_front();
     ++base_;

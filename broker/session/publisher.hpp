@@ -104,6 +104,8 @@ class Publisher {
   std::deque<Open> open_;  // open_[0] has number base_.
   std::uint64_t base_ = 1;
   std::uint64_t origins_ = 0;
+  std::uint32_t generation_ = 1;   // Of ReplyTo.
+  std::uint32_t failed_open_ = 0;  // Publishes with a failed part whose others are on the way.
 };
 
 }  // namespace naru::broker

@@ -217,7 +217,7 @@ class Loader {
       const MessageRef message = Message::decode(*record.row.message);
       if (!message) return false;
       const MessageView& view = message->view();
-      if (open_origins_.contains(view.origin)) lane.load_seen({view.origin, name});
+      if (open_origins_.contains(view.origin)) lane.load_seen({view.origin, name, record.offset});
       if (std::exchange(first, false)) stream.load_first(record.offset, view.stamp.received_at);
       stream.apply(record, view.stamp.received_at);
       return true;
@@ -236,6 +236,9 @@ class Loader {
         if (message) stream.load_first(offset, message->view().stamp.received_at);
         first = false;
       }
+    } else {
+      // A mark that was made before a trim and written behind it knows of less than is gone.
+      mark.first_offset = mark.offset + 1;
     }
     stream.apply(mark);
     return each(Family::stream, stream_key(lane_id, name, mark.offset + 1), end, load);

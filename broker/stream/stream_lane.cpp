@@ -77,8 +77,8 @@ std::uint64_t StreamLane::seek(WallMillis since) const {
   return point;
 }
 
-storage::StreamMarked StreamLane::mark(BytesView stream) const {
-  storage::StreamMarked mark{Bytes{stream}, applied_, first_, {}};
+storage::StreamMarked StreamLane::mark(BytesView stream, std::uint64_t most) const {
+  storage::StreamMarked mark{Bytes{stream}, std::min(applied_, most), first_, {}};
   mark.keys.reserve(keys_.size());
   for (const auto& [key, sequence] : keys_) {
     if (sequence.applied != 0) mark.keys.push_back({key, sequence.applied});

@@ -47,7 +47,8 @@ class StreamLane {
   // Where a reader that wants `since` and later has to begin; it may get a few older ones.
   std::uint64_t seek(WallMillis since) const;
 
-  storage::StreamMarked mark(BytesView stream) const;
+  // Stands for no more than `most`; what lies behind it is read at a start.
+  storage::StreamMarked mark(BytesView stream, std::uint64_t most = ~std::uint64_t{0}) const;
 
  private:
   struct Sequence {

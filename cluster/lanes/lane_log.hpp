@@ -44,10 +44,12 @@ class LaneLog {
     return {term_, ++reserved_};
   }
   // True when the record is the next one; false when it was applied before and changes nothing.
-  bool advance(std::uint64_t index) {
-    if (index <= applied_) return false;
-    NARU_CHECK(index == applied_ + 1);
-    applied_ = index;
+  // Each term counts from 1: what the one before had reserved and lost leaves no hole.
+  bool advance(LanePosition at) {
+    if (at.term < term_ || (at.term == term_ && at.index <= applied_)) return false;
+    if (at.term > term_) *this = LaneLog{at.term, 0};
+    NARU_CHECK(at.index == applied_ + 1);
+    applied_ = at.index;
     if (reserved_ < applied_) reserved_ = applied_;
     return true;
   }

@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <bit>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -68,7 +67,9 @@ struct Waiting {
 class Committer::Loop {
  public:
   Loop(KvStore& store, Options options, std::uint64_t first_journal_number)
-      : store_(store), options_(options), next_number_(first_journal_number) {}
+      : store_(store), options_(options), next_number_(first_journal_number) {
+    stats_.next_journal_number = next_number_;
+  }
 
   std::size_t add_source(Done done) {
     NARU_CHECK(!thread_.joinable());
@@ -143,6 +144,7 @@ class Committer::Loop {
   std::optional<Errc> broken_;  // The store must not be written to again.
   std::size_t last_units_ = 0;
   TimePoint last_end_{};
+  TimePoint batch_since_{};
 };
 
 void Committer::Loop::enter(Submission&& submission) {
@@ -231,6 +233,7 @@ void Committer::Loop::fill_batch() {
       if (!failed && !fits(unit)) return;
       members_.push_back({submission.source, unit.ticket, batch_.units(), failed});
       if (failed) continue;
+      if (batch_.units() == 0) batch_since_ = submission.arrived;  // The queue is in order.
       batch_.add(unit, submission.source);
     }
   }
@@ -285,8 +288,6 @@ void Committer::Loop::answer(std::optional<Errc> failure) {
 }
 
 void Committer::Loop::count(Duration took, std::optional<Errc> failure) {
-  const auto row = static_cast<std::size_t>(
-      std::bit_width(static_cast<std::uint64_t>(std::max(took, Duration{0}).count())));
   const std::lock_guard lock{mutex_};
   if (failure) {
     stats_.failed += batch_.units();
@@ -294,10 +295,12 @@ void Committer::Loop::count(Duration took, std::optional<Errc> failure) {
   }
   ++stats_.commits;
   stats_.units += batch_.units();
+  stats_.next_journal_number = next_number_;
   stats_.bytes += batch_.bytes();
   stats_.last_commit = took;
   stats_.longest_commit = std::max(stats_.longest_commit, took);
-  ++stats_.commit_times[std::min(row, stats_.commit_times.size() - 1)];
+  stats_.commit_times.add(took);
+  stats_.waits.add(std::chrono::duration_cast<Duration>(last_end_ - batch_since_));
 }
 
 void Committer::Loop::drop_consumed() {

@@ -19,13 +19,13 @@
 // the store is left alone and every unit fails with Errc::io; the owner ends the process.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "storage/base/clock.hpp"
+#include "storage/base/metrics.hpp"
 #include "storage/kv/commit_unit.hpp"
 #include "storage/kv/kv_store.hpp"
 
@@ -50,7 +50,9 @@ class Committer {
     std::uint64_t failed = 0;  // Units.
     Duration last_commit{0};
     Duration longest_commit{0};
-    std::array<std::uint64_t, 24> commit_times{};  // Row n: below 2^n microseconds; the last: all.
+    std::uint64_t next_journal_number = 0;
+    TimeHistogram commit_times;  // Of each commit: writing and syncing it.
+    TimeHistogram waits;         // From the arrival of its oldest unit to the end of a commit.
   };
 
   // The outcomes of one batch for one source, in order of submission.

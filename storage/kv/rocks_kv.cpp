@@ -222,4 +222,22 @@ RocksKv::Stats RocksKv::stats() const {
   return stats;
 }
 
+std::vector<RocksKv::FamilyStats> RocksKv::family_stats() const {
+  using Properties = rocksdb::DB::Properties;
+  std::vector<FamilyStats> all;
+  for (std::size_t n = 0; n < family_count; ++n) {
+    FamilyStats& family = all.emplace_back();
+    family.name = family_names[n];
+    const auto read = [&](const std::string& property) {
+      std::uint64_t value = 0;
+      parts_->db->GetIntProperty(parts_->families[n], property, &value);
+      return value;
+    };
+    family.rows = read(Properties::kEstimateNumKeys);
+    family.bytes = read(Properties::kTotalSstFilesSize) + read(Properties::kTotalBlobFileSize) +
+                   read(Properties::kCurSizeAllMemTables);
+  }
+  return all;
+}
+
 }  // namespace naru::storage

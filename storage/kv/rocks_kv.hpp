@@ -80,6 +80,12 @@ class RocksKv final : public KvStore {
   Result<void> checkpoint(const std::string& directory);
 
   Stats stats() const;
+  struct FamilyStats {
+    std::string name;
+    std::uint64_t rows = 0;   // An estimate.
+    std::uint64_t bytes = 0;  // In files and write buffers.
+  };
+  std::vector<FamilyStats> family_stats() const;  // By Family.
 
  private:
   struct Parts;

@@ -136,7 +136,14 @@ void ModelCommitter::commit(const std::vector<std::pair<std::size_t, CommitUnit>
   next_number_ += batch.entries();
 }
 
-void ModelCommitter::crash_by_lanes() {
+std::set<ModelCommitter::Kept> ModelCommitter::crash_by_lanes() {
+  std::set<Kept> told;
+  for (const Member& member : members_) {  // Written already, and waiting for the sync.
+    if (member.failed || no_space_) continue;
+    for (const LanePiece& piece : split_by_lane(member.unit)) {
+      told.insert({member.source, member.unit.ticket, piece.lane});
+    }
+  }
   // A lane's leader is one source, so the order within a lane is that of its source.
   std::map<std::uint32_t, bool> open;  // Lanes whose prefix goes on.
   const double stop = rng_.chance(0.3) ? 0.02 : 0.3;
@@ -150,7 +157,9 @@ void ModelCommitter::crash_by_lanes() {
             none_of_lanes ? piece.lane + static_cast<std::uint32_t>(from) * 0x100 : piece.lane;
         auto state = open.try_emplace(lane, rng_.chance(0.7)).first;
         if (rng_.chance(stop)) state->second = false;
-        if (state->second) kept.emplace_back(from, std::move(piece.unit));
+        if (!state->second) continue;
+        told.insert({from, unit.ticket, piece.lane});
+        kept.emplace_back(from, std::move(piece.unit));
       }
       if (rng_.chance(0.3)) {
         commit(kept);
@@ -160,6 +169,7 @@ void ModelCommitter::crash_by_lanes() {
   }
   commit(kept);
   disk_.sync();
+  return told;
 }
 
 }  // namespace naru::test

@@ -8,7 +8,9 @@
 // disk must outlive it. Bounded by what the shards have on their way.
 #pragma once
 
+#include <compare>
 #include <deque>
+#include <set>
 #include <vector>
 
 #include "storage/base/clock.hpp"
@@ -31,8 +33,15 @@ class ModelCommitter {
   std::vector<Outcomes> step(Instant now, Duration sync_time);
   bool idle() const;
 
-  // The process dies. Of what was not answered, each lane keeps a prefix of its own.
-  void crash_by_lanes();
+  // The process dies. Of what was not answered, each lane keeps a prefix of its own; says which
+  // part of which unit that is.
+  struct Kept {
+    std::size_t source = 0;
+    std::uint64_t ticket = 0;
+    std::uint32_t lane = 0;
+    auto operator<=>(const Kept&) const = default;
+  };
+  std::set<Kept> crash_by_lanes();
 
  private:
   struct Source {

@@ -21,12 +21,15 @@ SimNode::SimNode(storage::FaultKv& disk, SimNodeOptions options, Rng rng)
       options_(std::move(options)),
       rng_(rng),
       boxes_(options_.shards),
+      submitted_(options_.shards),
+      told_(options_.shards),
       sockets_(options_.shards) {}
 
-// The virtual clock goes on while the node is down, and everybody knows.
-StoreMillis SimNode::store_now(Instant now) const {
+StoreMillis SimNode::store_now(Instant now) {
   return 1'000'000 + static_cast<StoreMillis>(now.since_start.count() / 1000);
 }
+
+WallMillis SimNode::wall_now(Instant now) { return wall_base + store_now(now); }
 
 void SimNode::start(Instant now) {
   const auto node = storage::begin_incarnation(disk_, node_id);
@@ -68,7 +71,7 @@ void SimNode::start(Instant now) {
   }
   committer_.emplace(disk_, recovered_.next_journal_number, options_.shards, rng_.fork());
   for (const auto& shard : shards_) {
-    shard->begin_turn(now, store_now(now), wall_base + store_now(now));
+    shard->begin_turn(now, store_now(now), wall_now(now));
     shard->start();
   }
 }
@@ -180,6 +183,7 @@ void SimNode::take_mail(std::uint16_t shard) {
   Box mail = std::exchange(boxes_[shard], {});
   ShardCore& core = *shards_[shard];
   if (!mail.outcomes.empty()) core.on_committed(mail.outcomes);
+  told_[shard] += mail.outcomes.size();
   for (Hop& hop : mail.hops) core.on_hop(hop);
   for (auto& [link, unread] : mail.handed) adopt(shard, link, std::move(unread));
   for (Fetch& wanted : mail.fetches) fetch(shard, wanted);
@@ -205,7 +209,7 @@ void SimNode::read_sockets(std::uint16_t shard) {
 void SimNode::turn(std::uint16_t shard, Instant now) {
   ++turns_;
   ShardCore& core = *shards_[shard];
-  core.begin_turn(now, store_now(now), wall_base + store_now(now));
+  core.begin_turn(now, store_now(now), wall_now(now));
   take_mail(shard);
   read_sockets(shard);
   bool more = true;
@@ -243,6 +247,7 @@ bool SimNode::carry_out(std::uint16_t shard) {
   ShardOutput& output = shards_[shard]->output();
   change_horizon(std::exchange(output.horizon, {}));
   if (std::exchange(output.resume_commits, false)) committer_->resume(shard);
+  submitted_[shard] += output.units.size();
   if (!output.units.empty()) committer_->submit(shard, std::exchange(output.units, {}));
   for (std::uint16_t to = 0; to < options_.shards; ++to) {
     if (to == shard) continue;
@@ -255,7 +260,7 @@ bool SimNode::carry_out(std::uint16_t shard) {
       boxes_[to].hops.push_back(std::move(hop));
     }
   }
-  output.answered.clear();
+  for (const Answered& each : std::exchange(output.answered, {})) answered_.push_back(each);
   for (const ConnectionId id : std::exchange(output.dirty, {})) shards_[shard]->front().sending(id);
   for (const ConnectionId id : std::exchange(output.closing, {})) {
     const auto found = sockets_[shard].find(id);
@@ -324,6 +329,33 @@ bool SimNode::idle() const {
 
 void SimNode::crash(bool by_lanes) {
   if (by_lanes) committer_->crash_by_lanes();
+}
+
+// Which records a unit held is known to its shard alone, so that the dead process is told that all
+// of them were committed, one unit after the other.
+std::vector<storage::Record> SimNode::die_by_lanes() {
+  const auto kept = committer_->crash_by_lanes();
+  std::vector<storage::Record> survivors;
+  for (std::uint16_t shard = 0; shard < options_.shards; ++shard) {
+    const std::uint64_t written = told_[shard] + boxes_[shard].outcomes.size();
+    std::map<LaneId, std::vector<storage::Record>> open;  // Lost, unless a later one is there.
+    std::vector<LaneId> touched;
+    shards_[shard]->lanes().on_applied = [&](const storage::Record& record) {
+      open[record.head.lane].push_back(record);
+      touched.push_back(record.head.lane);
+    };
+    for (std::uint64_t ticket = told_[shard] + 1; ticket <= submitted_[shard]; ++ticket) {
+      touched.clear();
+      shards_[shard]->on_committed({{ticket, 1, {}}});
+      for (const LaneId lane : touched) {
+        if (ticket > written && !kept.contains({shard, ticket, lane})) continue;
+        for (storage::Record& record : open[lane]) survivors.push_back(std::move(record));
+        open[lane].clear();
+      }
+    }
+    shards_[shard]->lanes().on_applied = nullptr;
+  }
+  return survivors;
 }
 
 }  // namespace naru::test

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "broker/routing/filter_index.hpp"
@@ -62,6 +63,11 @@ class SimNode {
   bool idle() const;
   // The process dies. by_lanes: every lane keeps a prefix of its own of what was under way.
   void crash(bool by_lanes);
+  // The same by lanes. Returns the records that are on disk though nobody was told, in the order
+  // of their lanes. REQUIRES: nothing of this node but its parts is used afterwards.
+  std::vector<storage::Record> die_by_lanes();
+  // Requests of the API that were answered since the last call.
+  std::vector<broker::Answered> take_answered() { return std::exchange(answered_, {}); }
 
   broker::ShardCore& shard(std::uint16_t number) { return *shards_[number]; }
   std::uint16_t shards() const { return options_.shards; }
@@ -72,6 +78,9 @@ class SimNode {
   // A copy of the lane made from its records alone, each encoded, decoded and applied twice.
   const broker::LaneState& follower_of(broker::LaneId lane) const { return followers_[lane]; }
   std::uint64_t turns() const { return turns_; }
+  // The node's times. The virtual clock goes on while it is down, and everybody knows.
+  static StoreMillis store_now(Instant now);
+  static WallMillis wall_now(Instant now);
 
  private:
   class OpenGate final : public broker::Gate {
@@ -104,7 +113,6 @@ class SimNode {
   void change_horizon(const std::vector<broker::HorizonChange>& changes);
   void fetch(std::uint16_t shard, broker::Fetch& wanted);
   void drop(std::uint16_t shard, broker::ConnectionId id);
-  StoreMillis store_now(Instant now) const;
 
   storage::FaultKv& disk_;
   SimNodeOptions options_;
@@ -115,6 +123,8 @@ class SimNode {
   std::vector<std::unique_ptr<broker::ShardCore>> shards_;
   std::vector<broker::LaneState> followers_;  // By lane.
   std::vector<Box> boxes_;
+  std::vector<std::uint64_t> submitted_, told_;  // By shard: tickets so far.
+  std::vector<broker::Answered> answered_;
   std::vector<Sockets> sockets_;  // By shard.
   std::map<LinkId, std::pair<std::uint16_t, broker::ConnectionId>> links_;
   std::map<LinkId, Ending> endings_;

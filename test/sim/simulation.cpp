@@ -15,8 +15,10 @@ namespace naru::test {
 
 namespace {
 
-constexpr Seconds rest_limit{180};  // For everything to come to rest, in virtual time.
-constexpr Seconds quiet_time{16};   // Longer than the grace of wills and any retry.
+// In virtual time. A slow client may take long; one that is stuck sees nothing happen.
+constexpr Seconds rest_limit{3'600};
+constexpr Seconds stuck_after{60};
+constexpr Seconds quiet_time{16};  // Longer than the grace of wills and any retry.
 constexpr const char* stream_name = "telemetry";
 
 broker::RuleSet rules() {
@@ -34,6 +36,7 @@ Simulation::Simulation(SimOptions options) : options_(options), rng_(options.see
   node_options_.shards = static_cast<std::uint16_t>(1 + rng_.below(3));
   node_options_.encode_hops = options.seed % 2 == 0;
   node_options_.rules = rules();
+  history_.settled_after = Seconds{5};  // Slow and full disks.
   clients_ = std::make_unique<SimClients>(options.clients, weather_, history_, rng_.fork());
 }
 
@@ -61,6 +64,12 @@ void Simulation::note(Event event) {
   record.at = now_;
   record.event = event;
   history_.add(record);
+}
+
+// For people who follow one seed.
+void Simulation::say(const char* what) const {
+  if (options_.verbose)
+    std::printf("-- %.6fs %s\n", static_cast<double>(now_.since_start.count()) / 1e6, what);
 }
 
 void Simulation::fail(std::string why) { result_.failures.push_back(std::move(why)); }
@@ -108,7 +117,9 @@ void Simulation::disturb() {
     disk_.fail_commits(Errc::no_space);
     full_until_ = now_ + Millis{static_cast<std::int64_t>(rng_.below(2'000))};
     ++result_.full_disks;
+    say("the disk is full");
   } else if (now_ >= full_until_) {
+    say("the disk has room");
     disk_.heal();
     full_until_ = Instant::never();
   }
@@ -134,14 +145,17 @@ void Simulation::step() {
 }
 
 // Nothing is on its way and nothing happens any more. False: it does not come to that.
-bool Simulation::rest(Duration at_most, Duration quiet) {
-  const Instant limit = now_ + at_most;
+bool Simulation::rest(Duration quiet) {
+  const Instant limit = now_ + rest_limit;
   Instant quiet_since = now_;
+  Instant last_event = now_;
   std::size_t seen = history_.records().size();
   while (now_ < limit) {
     step();
     const bool resting = clients_->unsettled().empty() && node_->idle();
-    if (!resting || history_.records().size() != seen) quiet_since = now_;
+    if (history_.records().size() != seen) last_event = now_;
+    if (!resting || last_event == now_) quiet_since = now_;
+    if (now_ - last_event > stuck_after) return false;
     seen = history_.records().size();
     if (now_ - quiet_since > quiet) return true;
   }
@@ -153,12 +167,12 @@ void Simulation::settle() {
   disk_.heal();
   if (node_ == nullptr) start_node();
   clients_->calm();
-  if (!rest(rest_limit, quiet_time)) {
+  if (!rest(quiet_time)) {
     return fail("no rest:" + clients_->unsettled());
   }
   clients_->note_drained(now_);
   clients_->add_reader();
-  if (!rest(rest_limit, Seconds{1})) return fail("retained messages cannot be read");
+  if (!rest(Seconds{1})) return fail("retained messages cannot be read");
   clients_->note_retained_read(now_);
 }
 

@@ -45,11 +45,12 @@ class Simulation {
   void note(Event event);
   void start_node();
   void crash();
-  bool rest(Duration at_most, Duration quiet);
+  bool rest(Duration quiet);
   void settle();
   void check_stream();
   void check_recovery();
   void check_queues();
+  void say(const char* what) const;
   void fail(std::string why);
 
   SimOptions options_;

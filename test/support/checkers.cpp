@@ -7,60 +7,10 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "test/support/findings.hpp"
+
 namespace naru::test {
 namespace {
-
-constexpr std::size_t shown_in_full = 5;
-constexpr std::size_t lines_shown = 14;
-
-bool concerns(const Record& record, const Publish* publish) {
-  return publish != nullptr && record.message == publish->id;
-}
-
-// Collects what one checker finds.
-class Findings {
- public:
-  Findings(const Timeline& run, std::string_view checker) : run_(run), checker_(checker) {}
-
-  // Shows the given lines and all lines about the message, in order.
-  void add(const std::string& what, const Publish* publish, std::set<std::size_t> lines) {
-    if (++count_ > shown_in_full) return;
-    const auto& records = run_.history.records();
-    for (std::size_t i = 0; i < records.size() && lines.size() < lines_shown; ++i)
-      if (concerns(records[i], publish)) lines.insert(i);
-    lines.erase(never);
-    std::string text = what;
-    for (const std::size_t line : lines) text += "\n    " + run_.history.line(line);
-    found_.push_back({std::string(checker_), text});
-  }
-  Violations take() {
-    if (count_ > shown_in_full)
-      found_.push_back({std::string(checker_),
-                        "and " + std::to_string(count_ - shown_in_full) + " more like these"});
-    return std::move(found_);
-  }
-
- private:
-  const Timeline& run_;
-  std::string_view checker_;
-  Violations found_;
-  std::size_t count_ = 0;
-};
-
-std::string name_of(const Timeline& run, const Publish& publish) {
-  return std::string(publish.id.is_will() ? "the will" : "message") + " of publisher " +
-         std::to_string(publish.id.publisher) + " to '" + run.history.text(publish.topic) + "'";
-}
-std::string name_of(const Session& session) {
-  return "the session of client " + std::to_string(session.client);
-}
-
-const Record& at(const Timeline& run, std::size_t index) { return run.history.records()[index]; }
-
-// A copy sent because of a publish, not one out of the retained store.
-bool is_live(const Record& record) {
-  return !record.has(flag::retain | flag::broken | flag::cleared);
-}
 
 bool wants(const Timeline& run, const Subscription& subscription, const Publish& publish,
            std::uint32_t client) {
@@ -100,10 +50,11 @@ Ids live_ids(const Timeline& run, const Session& session) {
 }
 
 // A message that was sent before the session asked for it, and again after, is new to it then.
-bool asked_before(const Timeline& run, const Session& session, const Publish& publish) {
+bool asked_throughout(const Timeline& run, const Session& session, const Publish& publish,
+                      std::size_t until) {
   return std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
                      [&](const Subscription& each) {
-                       return each.granted < publish.sent && publish.sent < each.dropped &&
+                       return each.granted < publish.sent && until < each.dropped &&
                               wants(run, each, publish, session.client);
                      });
 }
@@ -207,8 +158,11 @@ Violations check_order(const Timeline& run) {
       if (publish == nullptr || publish->id.is_will() || record.has(flag::again)) continue;
       Last& before = last[{publish->session, publish->topic, publish->qos}];
       const bool first = seen.insert(publish->id).second;
-      const bool later = publish->attempts > 1 &&
-                         (publish->has(flag::may_expire) || !asked_before(run, session, *publish));
+      // Sent again, or, with QoS 2, released again after a start: what the session had not asked
+      // for, or had let expire, is new to it then.
+      const bool again = publish->attempts > 1 || publish->qos == 2;
+      const bool later = (again && !asked_throughout(run, session, *publish, index)) ||
+                         (publish->attempts > 1 && publish->has(flag::may_expire));
       const auto behind = [&](std::size_t other) {
         return other != never && at(run, other).message.counter > publish->id.counter;
       };
@@ -290,7 +244,7 @@ class SessionModel {
         accepted_ = false;
         return {};
       case Event::session_ended: known_ = Known::absent; return {};
-      case Event::session_unsure: known_ = Known::unsure; return {};
+      case Event::session_unsure: known_ = before_ = Known::unsure; return {};
       default: return {};
     }
   }
@@ -372,12 +326,18 @@ bool saved_by_return(const Timeline& run, const Publish& will, std::size_t due) 
   return false;
 }
 
-// Nothing acknowledges DISCONNECT: what a fault so soon after it leaves of it is not known.
+// Nothing acknowledges DISCONNECT but that the broker lets the same client in again: what a fault
+// soon after it, and before that, leaves of it is not known.
 bool is_unsettled(const Timeline& run, std::size_t cancelled) {
-  constexpr Duration settled_after = Millis{100};
-  return std::any_of(run.faults.begin(), run.faults.end(), [&](std::size_t fault) {
-    return fault > cancelled && at(run, fault).at - at(run, cancelled).at < settled_after;
-  });
+  const auto& records = run.history.records();
+  const auto known = std::find_if(
+      records.begin() + static_cast<std::ptrdiff_t>(cancelled), records.end(),
+      [&](const Record& record) {
+        const bool in_time = record.at - at(run, cancelled).at < run.history.settled_after;
+        const bool let_in = record.event == Event::connack && record.reason == 0;
+        return !in_time || (let_in && record.client == at(run, cancelled).client);
+      });
+  return fault_between(run, cancelled, static_cast<std::size_t>(known - records.begin()));
 }
 
 void check_will(const Timeline& run, const Publish& will, const WillFate& fate,
@@ -415,106 +375,6 @@ Violations check_wills(const Timeline& run) {
     if (!will.id.is_will()) continue;
     for (const Session& session : run.sessions)
       check_will(run, will, fates[will.id], session, findings);
-  }
-  return findings.take();
-}
-
-namespace {
-
-// What one topic's stored copy may be once all is quiet.
-class RetainedTopic {
- public:
-  void add(const Publish& publish) {
-    all_.push_back(&publish);
-    if (publish.acked == never) return;
-    newest_ = std::max(newest_, publish.sent);
-    std::size_t& own = newest_of_[{publish.session, publish.qos}];
-    own = std::max(own, publish.sent);
-    acked_ = true;
-  }
-  // Replaced for certain: something acknowledged was sent after this had taken effect.
-  bool is_replaced(const Timeline& run, const Publish& publish) const {
-    if (acked_ && effect_end(run, publish) < newest_) return true;
-    const auto own = newest_of_.find({publish.session, publish.qos});
-    return own != newest_of_.end() && publish.sent < own->second;
-  }
-  bool may_be_absent(const Timeline& run) const {
-    return !acked_ || std::any_of(all_.begin(), all_.end(), [&](const Publish* publish) {
-      return publish->has(flag::cleared | flag::may_expire) && !is_replaced(run, *publish);
-    });
-  }
-  // The last acknowledged one, to show it.
-  std::size_t newest() const { return acked_ ? newest_ : never; }
-
- private:
-  static std::size_t effect_end(const Timeline& run, const Publish& publish) {
-    if (publish.acked != never)
-      return at(run, publish.acked).event == Event::pubrec ? never : publish.acked;
-    // Unknown: it may take effect until the broker that may hold it dies. A QoS 2 handshake and
-    // a will live on in the store.
-    if (publish.qos == 2 || publish.id.is_will()) return never;
-    const auto fault = std::lower_bound(run.faults.begin(), run.faults.end(), publish.sent_last);
-    return fault == run.faults.end() ? never : *fault;
-  }
-
-  std::vector<const Publish*> all_;
-  std::map<std::pair<std::size_t, std::uint8_t>, std::size_t> newest_of_;
-  std::size_t newest_ = 0;
-  bool acked_ = false;
-};
-
-using RetainedTopics = std::map<std::uint32_t, RetainedTopic>;
-
-// What one reader holds per topic, as indices of its receipts.
-std::map<std::uint32_t, std::size_t> values_read(const Timeline& run, const Session& session,
-                                                 std::size_t until) {
-  std::map<std::uint32_t, std::size_t> values;
-  for (const std::size_t index : session.received) {
-    const Record& record = at(run, index);
-    if (index < until && record.has(flag::retain) && !record.has(flag::cleared | flag::broken))
-      values[record.text] = index;
-  }
-  return values;
-}
-
-void check_reader(const Timeline& run, const RetainedTopics& topics, const Session& session,
-                  std::size_t done, Findings& findings) {
-  const auto values = values_read(run, session, done);
-  for (const auto& [topic, store] : topics) {
-    const bool asked =
-        std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                    [&, t = topic](const Subscription& s) { return run.matches(s.filter, t); });
-    if (!asked) continue;
-    const std::string where = " on '" + run.history.text(topic) + "' for " + name_of(session);
-    const auto value = values.find(topic);
-    if (value == values.end()) {
-      if (!store.may_be_absent(run))
-        findings.add("no retained message" + where + ", though one was acknowledged", nullptr,
-                     {store.newest(), done});
-      continue;
-    }
-    const Publish* publish = run.find(at(run, value->second).message);
-    if (publish == nullptr || !publish->has(flag::retain))
-      findings.add("a retained message that nobody retained" + where, publish, {value->second});
-    else if (store.is_replaced(run, *publish))
-      findings.add("a stale retained message" + where + ": a later one was acknowledged", publish,
-                   {store.newest(), value->second});
-  }
-}
-
-}  // namespace
-
-Violations check_retained(const Timeline& run) {
-  Findings findings{run, "retained"};
-  RetainedTopics topics;
-  for (const Publish& publish : run.publishes)
-    if (publish.has(flag::retain)) topics[publish.topic].add(publish);
-  const auto& records = run.history.records();
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (records[i].event != Event::retained_read) continue;
-    for (const Session& session : run.sessions)
-      if (session.client == records[i].client && session.begin < i && i < session.end)
-        check_reader(run, topics, session, i, findings);
   }
   return findings.take();
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <deque>
 #include <map>
 
 #include "storage/base/check.hpp"
@@ -217,11 +218,17 @@ class TimelineBuilder {
     std::size_t session = never;
     std::uint16_t connect_flags = 0;
     std::size_t connect = never;
+    // What each SUBSCRIBE of this connection that has no answer yet is about, by filter, in order.
+    std::map<std::uint32_t, std::deque<std::size_t>> asking;
+    // How many subscriptions there were at each UNSUBSCRIBE of this connection, likewise.
+    std::map<std::uint32_t, std::deque<std::size_t>> leaving;
   };
 
   void end_session(Client& client, std::size_t at) {
     if (client.session != never) out_.sessions[client.session].end = at;
     client.session = never;
+    client.asking.clear();
+    client.leaving.clear();
   }
   void begin_session(Client& client, const Record& record, std::size_t at, bool complete) {
     Session session;
@@ -255,6 +262,8 @@ class TimelineBuilder {
       case Event::connect_sent:
         client.connect_flags = record.flags;
         client.connect = at;
+        client.asking.clear();
+        client.leaving.clear();
         if (record.has(flag::clean_start)) end_session(client, at);
         break;
       case Event::connack: on_connack(at, record, client); break;
@@ -281,27 +290,42 @@ class TimelineBuilder {
     return nullptr;
   }
 
+  static Subscription asked_for(const Record& record, std::size_t at) {
+    Subscription asked;
+    asked.filter = record.text;
+    asked.qos = record.qos;
+    asked.no_local = record.has(flag::no_local);
+    asked.asked = at;
+    return asked;
+  }
+
   void on_subscription(std::size_t at, const Record& record) {
     Session* session = current(record);
     if (session == nullptr) return;
+    auto& asking = clients_[record.client].asking[record.text];
+    auto& leaving = clients_[record.client].leaving[record.text];
     Subscription* open = open_subscription(*session, record.text);
-    if (record.event == Event::subscribe_sent && open == nullptr) {
-      Subscription asked;
-      asked.filter = record.text;
-      asked.qos = record.qos;
-      asked.no_local = record.has(flag::no_local);
-      asked.asked = at;
-      session->subscriptions.push_back(asked);
-    } else if (record.event == Event::suback && open != nullptr && record.reason <= 2) {
+    if (record.event == Event::subscribe_sent) {
+      if (open == nullptr) open = &session->subscriptions.emplace_back(asked_for(record, at));
+      asking.push_back(static_cast<std::size_t>(open - session->subscriptions.data()));
+    } else if (record.event == Event::suback && !asking.empty()) {
+      // The answer is to the oldest question, which may have been taken back meanwhile.
+      Subscription& answered = session->subscriptions[asking.front()];
+      asking.pop_front();
+      if (record.reason > 2) return;
       // Asking again may lower the QoS: the lower one is what everybody can rely on.
-      open->qos = open->granted == never ? record.reason : std::min(open->qos, record.reason);
-      open->granted = std::min(open->granted, at);
-    } else if (record.event == Event::unsubscribe_sent && open != nullptr) {
-      open->dropped = at;
-    } else if (record.event == Event::unsuback) {
-      for (Subscription& each : session->subscriptions)
-        if (each.filter == record.text && each.dropped != never)
-          each.gone = std::min(each.gone, at);
+      answered.qos =
+          answered.granted == never ? record.reason : std::min(answered.qos, record.reason);
+      answered.granted = std::min(answered.granted, at);
+    } else if (record.event == Event::unsubscribe_sent) {
+      if (open != nullptr) open->dropped = at;
+      leaving.push_back(session->subscriptions.size());
+    } else if (record.event == Event::unsuback && !leaving.empty()) {
+      for (std::size_t i = 0; i < leaving.front(); ++i) {
+        Subscription& each = session->subscriptions[i];
+        if (each.filter == record.text) each.gone = std::min(each.gone, at);
+      }
+      leaving.pop_front();
     } else if (record.event == Event::received) {
       session->received.push_back(at);
     }

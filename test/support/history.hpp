@@ -3,7 +3,6 @@
 // History is what the clients of a run saw, in order: the only evidence the checkers get.
 // Timeline is the same evidence put together: which sessions there were, what became of each
 // message. An outcome nobody was told (the connection broke first) stays unknown in both.
-//
 // Sans-IO values. One History per thread, merged afterwards by time. Owned by the run.
 // Bounded by the run: 64 bytes a record; each text (topic, filter) is kept once.
 #pragma once
@@ -104,6 +103,7 @@ class History {
   void merge(const History& other);
   std::string line(std::size_t index) const;  // One record for people.
   std::uint64_t digest() const;               // Equal for equal runs.
+  Duration settled_after = Millis{100};  // A DISCONNECT is on disk; sooner a fault may undo it.
 
  private:
   std::vector<Record> records_;

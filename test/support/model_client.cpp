@@ -43,21 +43,23 @@ Record ModelClient::record(Event event, Instant now) const {
 void ModelClient::note(Event event, Instant now) { history_.add(record(event, now)); }
 
 Bytes ModelClient::take_output() { return std::exchange(connection_.output, {}); }
-
 // --- opening and closing -------------------------------------------------------------------
 
 void ModelClient::on_open(Instant now) {
   if (connection_.state != State::closed) on_closed(ClosedBy::broken, now);
-  const bool expires = options_.version == Version::v5 && options_.session_expiry != never_expires;
-  // Close to its end, or behind it, the broker's clock decides; a crash may have stopped it.
-  if (is_persistent() && expires && session_.closed_at != Instant::never() &&
-      now - session_.closed_at + Seconds{1} >= Seconds{options_.session_expiry})
-    note(Event::session_unsure, now);
+  if (may_have_expired(now + Seconds{1})) note(Event::session_unsure, now);
   const std::uint32_t number = connection_.number + 1;
   connection_ = Connection{};
   connection_.number = number;
   connection_.state = State::connecting;
   send_connect(now);
+}
+
+// Close to its end, or behind it, the broker's clock decides; a crash may have stopped it.
+bool ModelClient::may_have_expired(Instant now) const {
+  const bool expires = options_.version == Version::v5 && options_.session_expiry != never_expires;
+  return is_persistent() && expires && session_.alive_at != Instant::never() &&
+         now - session_.alive_at >= Seconds{options_.session_expiry};
 }
 
 void ModelClient::send_connect(Instant now) {
@@ -101,7 +103,7 @@ void ModelClient::on_closed(ClosedBy by, Instant now) {
   const bool goodbye = connection_.state == State::leaving && by == ClosedBy::peer;
   note(Event::connection_lost, now);
   if (goodbye) settle_will(Event::will_cancelled, now);
-  // Whether the broker saw a goodbye that it did not answer stays unknown.
+  // Whether the broker saw a goodbye it did not answer stays unknown.
   if (connection_.state == State::leaving) connection_.will_open = false;
   connection_.state = State::closed;
   connection_.wants_close = false;
@@ -109,7 +111,6 @@ void ModelClient::on_closed(ClosedBy by, Instant now) {
   connection_.input.clear();
   connection_.replies.clear();
   connection_.requests.clear();
-  session_.closed_at = now;
 }
 
 void ModelClient::vanish(Instant now) {
@@ -317,6 +318,7 @@ bool ModelClient::unsubscribe(std::string_view filter, Instant now) {
 
 void ModelClient::on_bytes(BytesView bytes, Instant now) {
   if (connection_.state == State::closed || connection_.wants_close) return;
+  if (connection_.state == State::online) session_.alive_at = now;
   connection_.input.append(bytes);
   std::size_t used = 0;
   while (!connection_.wants_close) {
@@ -355,6 +357,7 @@ void ModelClient::on_connack(const mqtt::Frame& frame, Instant now) {
   mqtt::Connack connack;
   if (decode_connack(frame, options_.version, connack) != DecodeError::none)
     return fail("a malformed CONNACK", now);
+  if (!connack.session_present && may_have_expired(now)) note(Event::session_unsure, now);
   Record got = record(Event::connack, now);
   got.reason = static_cast<std::uint8_t>(connack.reason);
   got.flags = bits({{connack.session_present, flag::present}});
@@ -365,6 +368,7 @@ void ModelClient::on_connack(const mqtt::Frame& frame, Instant now) {
     return close(now);
   }
   connection_.state = State::online;
+  session_.alive_at = now;
   connection_.server_window = connack.receive_maximum;
   if (!connack.session_present) {
     // The broker knows nothing of it: what was in flight keeps its unknown outcome.

@@ -124,7 +124,7 @@ class ModelClient {
     std::set<mqtt::PacketId> held;  // QoS 2 received, waiting for PUBREL.
     mqtt::PacketId last_id = 0;
     std::uint64_t counter = 0;
-    Instant closed_at = Instant::never();
+    Instant alive_at = Instant::never();  // The broker still had the connection then.
   };
   struct Connection {
     State state = State::closed;
@@ -139,6 +139,7 @@ class ModelClient {
   };
 
   Record record(Event event, Instant now) const;
+  bool may_have_expired(Instant now) const;
   void send_connect(Instant now);
   void send_publish(Outgoing& entry, Instant now);
   void send_waiting(Instant now);

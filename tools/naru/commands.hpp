@@ -16,6 +16,11 @@ namespace naru::tools {
 
 void add_status_command(CLI::App& app, Invocation& invocation);
 void add_clients_command(CLI::App& app, Invocation& invocation);
+void add_health_command(CLI::App& app, Invocation& invocation);
+void add_metrics_command(CLI::App& app, Invocation& invocation);
+void add_subscriptions_command(CLI::App& app, Invocation& invocation);
+void add_retained_command(CLI::App& app, Invocation& invocation);
+void add_store_command(CLI::App& app, Invocation& invocation);
 void add_pub_command(CLI::App& app, Invocation& invocation);
 void add_sub_command(CLI::App& app, Invocation& invocation);
 void add_cmd_command(CLI::App& app, Invocation& invocation);
@@ -23,5 +28,6 @@ void add_stream_command(CLI::App& app, Invocation& invocation);
 void add_passwd_command(CLI::App& app, Invocation& invocation);
 void add_fleet_command(CLI::App& app, Invocation& invocation);
 void add_bench_command(CLI::App& app, Invocation& invocation);
+void add_completion_command(CLI::App& app, Invocation& invocation);  // The last: it tells of all.
 
 }  // namespace naru::tools

@@ -11,7 +11,6 @@ namespace naru::tools {
 namespace {
 
 constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
-constexpr Millis request_time{10'000};  // Beyond the wait of a long poll.
 
 size_t append_answer(char* data, size_t size, size_t count, void* target) {
   auto& answer = *static_cast<std::string*>(target);
@@ -108,11 +107,11 @@ Result<ControlClient> ControlClient::open(const std::string& given) {
   return ControlClient{std::move(*socket)};
 }
 
-Result<Json> ControlClient::call(const Request& request) {
+Result<ControlClient::Answer> ControlClient::perform(const Request& request) {
   CURL* easy = transfer_->easy;
-  std::string answer;
+  Answer answer;
   const std::string url = "http://naru" + request.path;
-  const auto limit = static_cast<long>((request_time + request.wait).count());
+  const auto limit = static_cast<long>((request.limit + request.wait).count());
   curl_easy_reset(easy);  // Keeps the open connection.
   curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
@@ -121,7 +120,7 @@ Result<Json> ControlClient::call(const Request& request) {
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, limit);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &append_answer);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &answer.body);
   if (!request.body.empty()) {
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer_->headers);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
@@ -134,9 +133,22 @@ Result<Json> ControlClient::call(const Request& request) {
                                         curl_easy_strerror(code) +
                                         "; start it with `narud --data ./var`"};
   }
-  long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  return read_answer(status, answer);
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+Result<Json> ControlClient::call(const Request& request) {
+  const auto answer = perform(request);
+  if (!answer) return answer.error();
+  const bool good = request.also_good != 0 && answer->status == request.also_good;
+  return read_answer(good ? 200 : answer->status, answer->body);
+}
+
+Result<std::string> ControlClient::text(const Request& request) {
+  const auto answer = perform(request);
+  if (!answer) return answer.error();
+  if (answer->status >= 200 && answer->status < 300) return answer->body;
+  return read_answer(answer->status, answer->body).error();
 }
 
 }  // namespace naru::tools

@@ -38,17 +38,25 @@ class ControlClient {
     std::string path;       // With its query, encoded; begins with /v1.
     std::string body = {};  // JSON, or empty for none.
     Millis wait{0};         // How long the broker may hold a long poll.
+    Millis limit{10'000};   // For all else.
+    long also_good = 0;     // A status whose JSON is an answer, no error.
   };
   // The answer's JSON. An error of the broker keeps its sentence: not_found for 404, refused for
   // 409 and 403, invalid for other 4xx, io for 5xx; unavailable when nobody answered.
   Result<Json> call(const Request& request);
+  Result<std::string> text(const Request& request);  // The same where the answer is no JSON.
   Result<Json> get(std::string path) { return call({.path = std::move(path)}); }
 
   const std::string& socket() const { return socket_; }
 
  private:
   struct Transfer;
+  struct Answer {
+    long status = 0;
+    std::string body;
+  };
   explicit ControlClient(std::string socket);
+  Result<Answer> perform(const Request& request);
 
   std::string socket_;
   std::unique_ptr<Transfer> transfer_;

@@ -37,7 +37,12 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   add_status_command(app, invocation);
+  add_health_command(app, invocation);
+  add_metrics_command(app, invocation);
   add_clients_command(app, invocation);
+  add_subscriptions_command(app, invocation);
+  add_retained_command(app, invocation);
+  add_store_command(app, invocation);
   add_pub_command(app, invocation);
   add_sub_command(app, invocation);
   add_cmd_command(app, invocation);
@@ -45,6 +50,7 @@ int run(int argc, char** argv) {
   add_passwd_command(app, invocation);
   add_fleet_command(app, invocation);
   add_bench_command(app, invocation);
+  add_completion_command(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

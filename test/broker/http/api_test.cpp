@@ -54,9 +54,22 @@ class Node final : public Control {
     NodeFacts facts;
     facts.id = "n1";
     facts.streams = {{"telemetry", 172'800}};
-    facts.listeners = {{"127.0.0.1", 1883}};
+    if (listening) facts.listeners = {{"127.0.0.1", 1883}};
     facts.problems = problems;
+    facts.subscriptions = routes.size();
+    facts.room = room;
+    facts.version = "1.2.3";
+    facts.commits.times.add(Duration{100});
     return facts;
+  }
+  awaitable<StoreFacts> store_facts() override {
+    StoreFacts facts;
+    facts.families = {{"journal", 3, 1000}};
+    co_return facts;
+  }
+  awaitable<Result<BackupTold>> backup(std::string directory) override {
+    if (failing) co_return Error{Errc::no_space, "no room"};
+    co_return BackupTold{directory, now_wall, 2, 70};
   }
   WallMillis wall() const override { return now_wall; }
   StoreMillis store_now() const override { return 5000; }
@@ -86,6 +99,16 @@ class Node final : public Control {
     append.key = Bytes{key};
     append.message = Carried{storage::Message::make(view)};
     Hop hop{std::move(append)};
+    core.begin_turn(Instant{}, 5000, now_wall);
+    core.on_hop(hop);
+    settle();
+  }
+
+  void retain(BytesView topic) {
+    storage::MessageView view;
+    view.topic = topic;
+    view.payload = "x";
+    Hop hop{hop::RetainedPut{Carried{storage::Message::make(view)}, {}}};
     core.begin_turn(Instant{}, 5000, now_wall);
     core.on_hop(hop);
     settle();
@@ -124,6 +147,8 @@ class Node final : public Control {
   RuleSet rules;
   ShardCore core{ShardSettings{}, routes, gate, rules, Rng{1}};
   std::vector<std::string> problems;
+  DiskRoom room;
+  bool listening = true;
   bool failing = false;
 
  private:
@@ -143,6 +168,103 @@ std::vector<Bytes> payloads(const Json& page) {
 using List = std::vector<Bytes>;
 
 }  // namespace
+
+TEST_CASE("A node is ready while its shards tick, it listens and its disk has room", "[http]") {
+  Node node;
+  CHECK(node.api("GET", {"v1", "health", "live"}).body["live"] == true);
+  const auto good = node.api("GET", {"v1", "health", "ready"});
+  CHECK(good.status == 200);
+  node.room.sessions = false;
+  const auto full = node.api("GET", {"v1", "health", "ready"});
+  CHECK(full.status == 503);
+  CHECK(full.body["reasons"].size() == 1);
+  node.room.sessions = true;
+  node.listening = false;
+  CHECK(node.api("GET", {"v1", "health", "ready"}).body["reasons"][0] == "no listener is open");
+  node.listening = true;
+  HttpRequest request;
+  request.method = "GET";
+  request.path = {"v1", "health", "ready"};
+  request.abandoned = [] { return true; };  // No patience, and no shard that has ticked yet.
+  const HttpResponse hung = node.call(std::move(request));
+  CHECK(hung.status == 503);
+  CHECK(hung.body.find("shard 0 did not answer") != Bytes::npos);
+}
+
+TEST_CASE("Retained messages are listed in pages and cleared", "[http][retained]") {
+  Node node;
+  for (const BytesView topic : {"a/1", "a/2", "b/1", "c"}) node.retain(topic);
+  const auto topics = [](const Json& page) {
+    std::vector<Bytes> list;
+    for (const Json& each : page["retained"]) list.push_back(each["topic"].get<Bytes>());
+    return list;
+  };
+  const auto first = node.api("GET", {"v1", "retained"}, {{"limit", "3"}}).body;
+  CHECK(topics(first) == std::vector<Bytes>{"a/1", "a/2", "b/1"});
+  CHECK(first["retained"][0]["payload_bytes"] == 1);
+  const auto last = node.api("GET", {"v1", "retained"}, {{"after", first["next"].get<Bytes>()}});
+  CHECK(topics(last.body) == std::vector<Bytes>{"c"});
+  CHECK(last.body["next"] == nullptr);
+  CHECK(node.api("GET", {"v1", "retained"}, {{"filter", "a/#/b"}}).status == 400);
+
+  CHECK(node.api("DELETE", {"v1", "retained"}).status == 400);
+  const auto cleared = node.api("DELETE", {"v1", "retained"}, {{"filter", "a/+"}});
+  CHECK(cleared.status == 200);
+  CHECK(topics(cleared.body) == std::vector<Bytes>{"a/1", "a/2"});
+  CHECK(topics(node.api("GET", {"v1", "retained"}).body) == std::vector<Bytes>{"b/1", "c"});
+  CHECK_FALSE(node.store.get(storage::Family::retained, "a/1").value().has_value());
+  CHECK(node.api("DELETE", {"v1", "retained"}, {{"filter", "a/+"}}).body["retained"].empty());
+  node.failing = true;
+  CHECK(node.api("DELETE", {"v1", "retained"}, {{"filter", "c"}}).status == 507);
+}
+
+TEST_CASE("What is wrong about a question for clients is told", "[http]") {
+  Node node;
+  CHECK(node.api("GET", {"v1", "clients"}, {{"connected", "maybe"}}).status == 400);
+  CHECK(node.api("DELETE", {"v1", "clients", "car1", "connection"}).status == 404);
+  CHECK(node.api("DELETE", {"v1", "clients", "car1", "connection"}, {{"reason", Bytes(201, 'x')}})
+            .status == 400);
+  CHECK(node.api("GET", {"v1", "subscriptions"}, {{"filter", "a"}, {"topic", "b"}}).status == 400);
+  CHECK(node.api("GET", {"v1", "subscriptions"}, {{"topic", "a/+"}}).status == 400);
+  CHECK(node.api("GET", {"v1", "subscriptions"}, {{"client", "car1"}}).status == 404);
+}
+
+TEST_CASE("The store is described, and copied where one says", "[http]") {
+  Node node;
+  const auto store = node.api("GET", {"v1", "store"}).body;
+  CHECK(store["families"][0]["name"] == "journal");
+  CHECK(store["journal"]["first"] == nullptr);
+  const std::vector<Bytes> backup = {"v1", "store", "backup"};
+  const auto taken = node.api("POST", backup, {}, R"({"directory":"/b"})");
+  CHECK(taken.status == 201);
+  CHECK(taken.body["directory"] == "/b");
+  CHECK(taken.body["bytes"] == 70);
+  for (const char* body : {"", "[]", "{}", R"({"directory":7})"}) {
+    CHECK(node.api("POST", backup, {}, body).status == 400);
+  }
+  node.failing = true;
+  CHECK(node.api("POST", backup, {}, R"({"directory":"/b"})").status == 507);
+}
+
+TEST_CASE("Metrics tell what the node holds, as text", "[http][metrics]") {
+  Node node;
+  node.append("telemetry", "a", "1", now_wall);
+  node.room.streams = false;
+  HttpRequest request;
+  request.method = "GET";
+  request.path = {"v1", "metrics"};
+  const HttpResponse response = node.call(std::move(request));
+  CHECK(response.status == 200);
+  CHECK(response.type == "text/plain; version=0.0.4");
+  for (const char* line :
+       {"naru_stream_records{stream=\"telemetry\"} 1\n", "naru_shards 1\n",
+        "naru_disk_room{work=\"streams\"} 0\n", "naru_store_bytes 1000\n",
+        "naru_disk_room{work=\"sessions\"} 1\n", "naru_build_info{version=\"1.2.3\"} 1\n",
+        "naru_commit_seconds_count 1\n", "naru_connections 0\n"}) {
+    CAPTURE(line);
+    CHECK(response.body.find(Bytes{"\n"} + line) != Bytes::npos);
+  }
+}
 
 TEST_CASE("The status of a fresh node is green and empty", "[http]") {
   Node node;

@@ -20,8 +20,17 @@ TEST_CASE("Each line of the contract has its route", "[http]") {
   };
   const auto row = GENERATE(values<Row>({
       {"GET", {"v1", "status"}, get_status},
+      {"GET", {"v1", "metrics"}, get_metrics},
+      {"GET", {"v1", "health", "live"}, get_live},
+      {"GET", {"v1", "health", "ready"}, get_ready},
       {"GET", {"v1", "clients"}, list_clients},
       {"GET", {"v1", "clients", "a/b"}, get_client},
+      {"DELETE", {"v1", "clients", "a/b", "connection"}, kick_client},
+      {"GET", {"v1", "subscriptions"}, list_subscriptions},
+      {"GET", {"v1", "retained"}, list_retained},
+      {"DELETE", {"v1", "retained"}, clear_retained},
+      {"GET", {"v1", "store"}, get_store},
+      {"POST", {"v1", "store", "backup"}, post_backup},
       {"POST", {"v1", "devices", "d", "commands"}, post_command},
       {"GET", {"v1", "devices", "d", "commands"}, list_commands},
       {"GET", {"v1", "devices", "d", "commands", "7"}, get_command},
@@ -67,9 +76,10 @@ TEST_CASE("Counters have names that metrics and the status can use", "[http]") {
     CAPTURE(row.name);
     CHECK(is_metric_name(row.name, row.kind));
     CHECK_FALSE(row.help.empty());
-    CHECK("naru_" + Bytes{short_name(row)} + "_total" == row.name);
+    if (row.label.name.empty()) CHECK("naru_" + short_name(row) + "_total" == row.name);
   }
   CHECK(short_name(counter_rows()[0]) == "publishes_in");
+  CHECK(short_name(counter_rows()[8]) == "dropped_queue_full");
 }
 
 TEST_CASE("A client is told as the contract says", "[http]") {
@@ -87,7 +97,9 @@ TEST_CASE("A client is told as the contract says", "[http]") {
         R"({"client_id":"car1","connected":false,"user":null,"address":null,"protocol":"5.0",)"
         R"("clean_start":false,"session":true,"session_expiry_s":600,"keep_alive_s":0,)"
         R"("connected_at":null,"disconnected_at":1234,"reason":"server_shutting_down","epoch":3,)"
-        R"("subscriptions":[{"filter":"a/+","qos":1}],"queued":4,"in_flight":0})");
+        R"("subscriptions":[{"filter":"a/+","qos":1,"no_local":false,"retain_as_published":true,)"
+        R"("retain_handling":2,"subscription_id":null}],"queued":4,"in_flight":0,)"
+        R"("queued_bytes":0,"window":0,"lane":250,"will":null})");
 }
 
 }  // namespace naru::broker

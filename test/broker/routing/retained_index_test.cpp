@@ -45,6 +45,26 @@ TEST_CASE("The newest version of a topic wins, in whatever order they come", "[r
   CHECK(index.size() == 0);
 }
 
+TEST_CASE("A walk in steps finds what one match finds", "[retained]") {
+  RetainedIndex index;
+  for (int n = 0; n < 50; ++n) {
+    const Bytes topic = (n % 3 == 0 ? "a/" : n % 3 == 1 ? "ab/" : "b/") + std::to_string(n);
+    index.put(topic, {1, message(topic, n % 7 == 0 ? 1 : 0)});
+  }
+  const BytesView filter = GENERATE("#", "a/#", "+/1", "a", "b/+");
+  const std::size_t steps = GENERATE(1, 3, 100);
+  Topics walked;
+  Bytes after;
+  int rounds = 0;
+  do {
+    after = index.walk({filter, after, steps, 2}, 2, [&](const storage::Message& each) {
+      walked.emplace_back(each.view().topic);
+    });
+  } while (!after.empty() && ++rounds < 100);
+  CHECK(rounds < 100);
+  CHECK(walked == found(index, filter, 2));
+}
+
 TEST_CASE("Expired messages are not found, and are swept round-robin", "[retained]") {
   RetainedIndex index;
   for (const BytesView topic : {"a", "b", "c", "d"}) {

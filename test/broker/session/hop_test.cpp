@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "test/storage/tables/samples.hpp"
+#include "test/broker/session/hop_samples.hpp"
 #include "test/support/exact_buffer.hpp"
 #include "test/support/hex.hpp"
 
@@ -15,48 +15,6 @@ namespace naru::broker {
 namespace {
 
 using test::ExactBuffer, test::to_hex;
-
-std::vector<Hop> one_of_each() {
-  const storage::MessageRef message = storage::Message::make(test::sample_view());
-  const Carried carried{message};
-  const ConnectionId connection = std::uint64_t{3} << 48 | 77;
-  const SessionNumber session = 0x10000000002;
-  const std::vector<storage::FilterRow> filters{{"a/+", 0x1d, 9}, {"#", 1, 0}};
-  const storage::WillRow will{test::sample_message(), 30, 60};
-  const ReplyTo reply{2, 900};
-  return {
-      hop::Attach{connection, "car", "user", "10.0.0.1:5", 5, false, 60, 20, 30, will},
-      hop::Detach{connection, "car", false, 0x82, 7},
-      hop::Subscribe{31, connection, session, 513, filters, "\x01\x02"},
-      hop::Unsubscribe{31, connection, session, 513, {"a/+", "#"}},
-      hop::PublishTo{carried,
-                     {{Route::Kind::session, 31, session, 6, {1, 200}},
-                      {Route::Kind::connection, 2, connection, 1, {}}},
-                     true,
-                     reply},
-      hop::QueueAck{31, session, 8, 513, hop::AckKind::pubcomp},
-      hop::Receive{31, connection, session, 513, true, carried},
-      hop::Release{31, connection, session, 513},
-      hop::StreamAppend{31, "tele", "key", 1, "why", carried, true, reply},
-      hop::RetainedPut{carried, reply},
-      hop::RetainedQuery{connection, 31, session, filters},
-      hop::CommandOffer{"car", connection},
-      hop::CommandAcked{"car", "c1", true},
-      hop::CommandReply{"car", "c1", storage::CommandState::failed, "{}", reply},
-      hop::Attached{connection, hop::AttachResult::no_space, true, session, 8},
-      hop::Evict{connection, 0x8e},
-      hop::Subscribed{connection, 513, "\x01\x87", filters},
-      hop::Unsubscribed{connection, 513, "\x11"},
-      hop::QueueDeliver{connection, 8, 513, 6, true, carried, {1, 200}},
-      hop::QueueRelease{connection, 513},
-      hop::Received{connection, 513, true},
-      hop::Completed{connection, 513, false},
-      hop::Committed{900, true},
-      hop::RetainedFound{connection, 31, session, {carried, carried}, {5, 2}, {9, 0}},
-      hop::CommandDeliver{connection, "c1", carried},
-      hop::OriginForget{{0x0102030405060708, 300, 2, 70'000}},
-  };
-}
 
 Bytes encoded(const Hop& hop) {
   Bytes bytes;
@@ -67,7 +25,7 @@ Bytes encoded(const Hop& hop) {
 }  // namespace
 
 TEST_CASE("Every kind of hop survives being bytes", "[hop]") {
-  const std::vector<Hop> hops = one_of_each();
+  const std::vector<Hop> hops = test::sample_hops();
   REQUIRE(hops.size() == std::variant_size_v<Hop>);
   for (std::size_t kind = 0; kind < hops.size(); ++kind) {
     INFO("kind " << kind);
@@ -89,7 +47,7 @@ TEST_CASE("Every kind of hop survives being bytes", "[hop]") {
 
 TEST_CASE("A message arrives in a hop as it left", "[hop]") {
   Hop read;
-  REQUIRE(decode_variant(encoded(one_of_each()[9]), read));
+  REQUIRE(decode_variant(encoded(test::sample_hops()[9]), read));
   const storage::MessageRef& message = std::get<hop::RetainedPut>(read).message.message;
   REQUIRE(message);
   CHECK(message->view().topic == "a/b");

@@ -185,7 +185,14 @@ TEST_CASE("LaneShard takes no new message for a session while the disk has no ro
   CHECK(refused[0].failed);
   CHECK(bench.core.counters().refused_disk_full == 1);
 
+  // What the front sent before it heard of that would overtake it.
   bench.core.lanes().set_room({});
+  bench.take(publish);
+  const auto behind = bench.told<hop::Committed>();
+  REQUIRE(behind.size() == 1);
+  CHECK(behind[0].failed);
+
+  publish.reply.generation = 2;
   bench.take(publish);
   bench.commit();
   const auto taken = bench.told<hop::Committed>();

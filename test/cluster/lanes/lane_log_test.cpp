@@ -16,15 +16,27 @@ TEST_CASE("A lane reserves in order and applies in order", "[lanes]") {
   CHECK(log.next() == LanePosition{3, 11});
   CHECK(log.reserve() == LanePosition{3, 11});
   CHECK(log.reserve() == LanePosition{3, 12});
-  CHECK(log.advance(11));
-  CHECK_FALSE(log.advance(11));
-  CHECK_FALSE(log.advance(2));
+  CHECK(log.advance({3, 11}));
+  CHECK_FALSE(log.advance({3, 11}));
+  CHECK_FALSE(log.advance({3, 2}));
   log.rewind();
   CHECK(log.reserved() == 11);
   CHECK(log.reserve() == LanePosition{3, 12});
-  CHECK(log.advance(12));
-  CHECK(log.advance(13));  // A follower applies what it never reserved.
+  CHECK(log.advance({3, 12}));
+  CHECK(log.advance({3, 13}));  // A follower applies what it never reserved.
   CHECK(log.next().index == 14);
+}
+
+TEST_CASE("A lane takes a later term's records from their beginning, and none of an earlier term",
+          "[lanes]") {
+  LaneLog log;  // Of a copy: it has seen nothing.
+  CHECK(log.advance({3, 1}));
+  CHECK(log.advance({3, 2}));
+  CHECK(log.advance({5, 1}));
+  CHECK_FALSE(log.advance({3, 3}));
+  CHECK_FALSE(log.advance({5, 1}));
+  CHECK(log.advance({5, 2}));
+  CHECK(log.term() == 5);
 }
 
 TEST_CASE("A position is one number that ascends with term and index", "[lanes]") {

@@ -55,6 +55,38 @@ TEST_CASE("Several sources share one head and differ by labels", "[metrics]") {
         "naru_door_openings_total{side=\"a\\\"\\\\\\nb\"} 3\n");
 }
 
+TEST_CASE("Rows of one name share a head and differ by their own label", "[metrics]") {
+  constexpr std::array rows = {
+      MetricRow<DoorStats>{&DoorStats::openings, "naru_door", MetricKind::gauge, "It.", {"a", "x"}},
+      MetricRow<DoorStats>{&DoorStats::people, "naru_door", MetricKind::gauge, "It.", {"a", "y"}},
+  };
+  std::string out;
+  expose(out, rows, DoorStats{1, 2});
+  CHECK(out ==
+        "# HELP naru_door It.\n# TYPE naru_door gauge\n"
+        "naru_door{a=\"x\"} 1\nnaru_door{a=\"y\"} 2\n");
+}
+
+TEST_CASE("A histogram of times counts into powers of two", "[metrics]") {
+  TimeHistogram times;
+  CHECK(times.bound_us(0.5) == 0);
+  for (const int us : {-1, 0, 63, 64, 100, 5'000, 60'000'000}) times.add(Duration{us});
+  CHECK(times.count() == 7);
+  CHECK(times.sum_us == 60'005'227);
+  CHECK(times.bound_us(0.0) == 1);
+  CHECK(times.bound_us(0.5) == 128);
+  CHECK(times.bound_us(1.0) == std::uint64_t{1} << 23);
+  std::string out;
+  expose_histogram(out, "naru_door_seconds", times);
+  CHECK(
+      out.starts_with("naru_door_seconds_bucket{le=\"0.000064\"} 3\n"
+                      "naru_door_seconds_bucket{le=\"0.000128\"} 5\n"));
+  CHECK(
+      out.ends_with("naru_door_seconds_bucket{le=\"4.194304\"} 6\n"
+                    "naru_door_seconds_bucket{le=\"+Inf\"} 7\n"
+                    "naru_door_seconds_sum 60.005227\nnaru_door_seconds_count 7\n"));
+}
+
 TEST_CASE("Shards' structs add up row by row", "[metrics]") {
   DoorStats total{1, 2};
   add_stats(total, DoorStats{10, 20}, door_rows);

@@ -1,0 +1,110 @@
+// LaneShard's part that keeps the filters of sessions.
+//
+// One record of a session's filters is on its way at a time: what a client asks next is decided
+// when it has come back, on committed filters, and answered behind it.
+
+#include <algorithm>
+
+#include "broker/session/lane_shard.hpp"
+
+namespace naru::broker {
+
+using namespace storage;  // NOLINT: the records are the vocabulary of this file.
+
+namespace {
+
+constexpr std::uint8_t no_subscription_existed = 0x11;
+constexpr std::uint8_t quota_exceeded = 0x97;
+constexpr std::uint8_t unspecified_error = 0x80;  // An UNSUBACK has no word for a full disk.
+
+// Retain handling of MQTT 5: 0 always, 1 when the subscription is new, 2 never.
+bool wants_retained(const FilterRow& row, bool is_new) {
+  const int handling = row.options >> 4 & 3;
+  return handling == 0 || (handling == 1 && is_new);
+}
+
+bool has_filter(const Session& session, BytesView filter) {
+  return std::ranges::find(session.filters, filter, &FilterRow::filter) != session.filters.end();
+}
+
+}  // namespace
+
+void LaneShard::on(hop::Subscribe& subscribe) {
+  LaneState& lane = led(subscribe.lane);
+  Session* const session = lane.find_session(subscribe.session);
+  if (session == nullptr) return;
+  session->filter_hops.emplace_back(std::move(subscribe));
+  change_filters(lane, *session);
+}
+
+void LaneShard::on(hop::Unsubscribe& unsubscribe) {
+  LaneState& lane = led(unsubscribe.lane);
+  Session* const session = lane.find_session(unsubscribe.session);
+  if (session == nullptr) return;
+  session->filter_hops.emplace_back(std::move(unsubscribe));
+  change_filters(lane, *session);
+}
+
+void LaneShard::change_filters(LaneState& lane, Session& session) {
+  while (!session.filters_in_flight && !session.filter_hops.empty()) {
+    auto next = std::move(session.filter_hops.front());
+    session.filter_hops.pop_front();
+    if (auto* subscribe = std::get_if<hop::Subscribe>(&next)) {
+      if (subscribe->connection == session.connection) this->subscribe(lane, session, *subscribe);
+    } else {
+      auto& unsubscribe = std::get<hop::Unsubscribe>(next);
+      if (unsubscribe.connection == session.connection) {
+        this->unsubscribe(lane, session, unsubscribe);
+      }
+    }
+  }
+}
+
+// The record is committed, or has failed.
+void LaneShard::filters_settled(LaneState& lane, SessionNumber number) {
+  Session* const session = lane.find_session(number);
+  if (session == nullptr) return;
+  session->filters_in_flight = false;
+  if (!session->filter_hops.empty()) touch(lane, *session);
+}
+
+void LaneShard::subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe) {
+  hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
+  hop::Subscribed refused = done;
+  for (char& code : refused.codes) {
+    if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(quota_exceeded);
+  }
+  if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
+  if (!room_.sessions) {
+    ++counters_.refused_disk_full;
+    return to_front(subscribe.connection, std::move(refused));
+  }
+  for (const FilterRow& row : subscribe.filters) {
+    if (wants_retained(row, !has_filter(session, row.filter))) done.retained_for.push_back(row);
+  }
+  session.filters_in_flight = true;
+  Unit unit{*this};
+  unit.add(lane, FiltersPut{session.number, std::move(subscribe.filters)});
+  unit.reply(shard_of(subscribe.connection), std::move(done), std::move(refused));
+  unit.submit(true);
+}
+
+void LaneShard::unsubscribe(LaneState& lane, Session& session, hop::Unsubscribe& unsubscribe) {
+  hop::Unsubscribed done{unsubscribe.connection, unsubscribe.packet_id, {}};
+  FiltersErased body{session.number, {}};
+  for (Bytes& filter : unsubscribe.filters) {
+    const bool known = has_filter(session, filter);
+    done.codes.push_back(known ? '\0' : static_cast<char>(no_subscription_existed));
+    if (known) body.filters.push_back(std::move(filter));
+  }
+  if (body.filters.empty()) return to_front(unsubscribe.connection, std::move(done));
+  hop::Unsubscribed refused = done;
+  refused.codes.assign(done.codes.size(), static_cast<char>(unspecified_error));
+  session.filters_in_flight = true;
+  Unit unit{*this};
+  unit.add(lane, std::move(body));
+  unit.reply(shard_of(unsubscribe.connection), std::move(done), std::move(refused));
+  unit.submit(true);
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,192 @@
+// tools/naru/clients_command.cpp: `naru clients` and `naru subscriptions`.
+#include <array>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/naru/commands.hpp"
+#include "tools/naru/control_client.hpp"
+#include "tools/naru/output.hpp"
+#include "tools/naru/pages.hpp"
+#include "tools/naru/time_argument.hpp"
+
+namespace naru::tools {
+namespace {
+
+struct ClientsOptions {
+  std::string client_id;
+  std::string reason;
+  std::string filter, topic;
+  std::uint64_t limit = 100;
+  bool connected = false;
+};
+using Options = std::shared_ptr<ClientsOptions>;
+
+constexpr std::array client_columns = {
+    Column{"CLIENT", "client_id"},   Column{"CONNECTED", "connected"},
+    Column{"PROTOCOL", "protocol"},  Column{"ADDRESS", "address"},
+    Column{"USER", "user"},          Column{"SUBSCRIPTIONS", "subscriptions"},
+    Column{"QUEUED", "queued"},      Column{"IN FLIGHT", "in_flight"},
+    Column{"SINCE", "connected_at"},
+};
+
+std::string client_cell(const Json& client, std::string_view path) {
+  const Json value = find_member(client, path);
+  if (path == "subscriptions") return std::to_string(value.size());
+  if (path == "connected") return value == Json(true) ? "yes" : "no";
+  if (path != "connected_at") return cell(value);
+  const Json connected = find_member(client, "connected");
+  const Json since = connected == Json(true) ? value : find_member(client, "disconnected_at");
+  return since.is_number() ? format_time(since.get<WallMillis>()) : "-";
+}
+
+std::string client_path(const std::string& client_id) {
+  return "/v1/clients/" + url_encode(client_id);
+}
+
+Outcome run_show(const Invocation& invocation, const ClientsOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const auto client = broker->get(client_path(options.client_id));
+  if (!client) return client.error();
+  const Shape shape = output_shape(invocation.json);
+  if (shape == Shape::json) {
+    print_json(*client);
+    return ExitCode::done;
+  }
+  Table table{{"", ""}};
+  add_leaves(table, *client, "");
+  print(table.text(shape));
+  return ExitCode::done;
+}
+
+Outcome run_list(const Invocation& invocation, const ClientsOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const std::string path =
+      std::string{"/v1/clients?"} + (options.connected ? "connected=true&" : "");
+  const auto clients =
+      collect_pages(*broker, {.path = path, .name = "clients", .limit = options.limit});
+  if (!clients) return clients.error();
+  const Shape shape = output_shape(invocation.json);
+  if (shape == Shape::json) {
+    print_json(*clients);
+    return ExitCode::done;
+  }
+  Table::Row titles;
+  for (const Column& column : client_columns) titles.emplace_back(column.title);
+  Table table{std::move(titles)};
+  for (const Json& client : *clients) {
+    Table::Row row;
+    for (const Column& column : client_columns) row.push_back(client_cell(client, column.path));
+    table.add(std::move(row));
+  }
+  print(table.text(shape));
+  return ExitCode::done;
+}
+
+Outcome run_kick(const Invocation& invocation, const ClientsOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  std::string path = client_path(options.client_id) + "/connection";
+  if (!options.reason.empty()) path += "?reason=" + url_encode(options.reason);
+  const auto answer = broker->call({.method = "DELETE", .path = std::move(path)});
+  if (!answer) return answer.error();
+  if (invocation.json) {
+    print_json(*answer);
+  } else {
+    print(printable(options.client_id) + " was disconnected; it may come back\n");
+  }
+  return ExitCode::done;
+}
+
+Outcome run_subscriptions(const Invocation& invocation, const ClientsOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  std::string path = "/v1/subscriptions?";
+  if (!options.filter.empty()) path += "filter=" + url_encode(options.filter) + "&";
+  if (!options.topic.empty()) path += "topic=" + url_encode(options.topic) + "&";
+  if (!options.client_id.empty()) path += "client=" + url_encode(options.client_id) + "&";
+  const auto list =
+      collect_pages(*broker, {.path = path, .name = "subscriptions", .limit = options.limit});
+  if (!list) return list.error();
+  print_list(*list,
+             {{"CLIENT", "client_id"},
+              {"CONNECTED", "connected"},
+              {"FILTER", "filter"},
+              {"QOS", "qos"},
+              {"NO LOCAL", "no_local"},
+              {"ID", "subscription_id"}},
+             invocation.json);
+  return ExitCode::done;
+}
+
+using Run = Outcome (*)(const Invocation&, const ClientsOptions&);
+
+void call_back(CLI::App* command, Invocation& invocation, const Options& options, Run run) {
+  command->callback([&invocation, options, run] {
+    invocation.run = [&invocation, options, run] { return run(invocation, *options); };
+  });
+}
+
+void add_limit(CLI::App* command, const Options& options, const char* help) {
+  command->add_option("--limit", options->limit, help)
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+}
+
+void add_client_id(CLI::App* command, const Options& options) {
+  command->add_option("client_id", options->client_id, "The client's id")
+      ->required()
+      ->type_name("CLIENT_ID");
+}
+
+}  // namespace
+
+void add_clients_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* clients = app.add_subcommand("clients", "List clients, explain or disconnect one");
+  const auto options = std::make_shared<ClientsOptions>();
+  clients->fallthrough();
+  clients->require_subcommand(0, 1);
+  clients->footer("Example: naru clients show car-0001");
+  clients->add_option("client_id", options->client_id, "The same as show CLIENT_ID")
+      ->type_name("CLIENT_ID");
+  add_limit(clients, options, "At most so many clients");
+  clients->callback([&invocation, options, clients] {
+    if (!clients->get_subcommands().empty()) return;
+    const Run run = options->client_id.empty() ? run_list : run_show;
+    invocation.run = [&invocation, options, run] { return run(invocation, *options); };
+  });
+
+  CLI::App* list = clients->add_subcommand("list", "Who is connected or has a session");
+  list->footer("Example: naru clients list --connected --json");
+  list->add_flag("--connected", options->connected, "Only those who are connected");
+  add_limit(list, options, "At most so many clients");
+  call_back(list, invocation, options, run_list);
+
+  CLI::App* show = clients->add_subcommand("show", "One client in full, and how it stands with it");
+  show->footer("Example: naru clients show car-0001");
+  add_client_id(show, options);
+  call_back(show, invocation, options, run_show);
+
+  CLI::App* kick = clients->add_subcommand("kick", "End a client's connection; its session stays");
+  kick->footer("Example: naru clients kick car-0001 --reason 'new certificate'");
+  add_client_id(kick, options);
+  kick->add_option("--reason", options->reason,
+                   "For the log and, as the reason string of 0x98, for an MQTT 5 client")
+      ->type_name("TEXT");
+  call_back(kick, invocation, options, run_kick);
+}
+
+void add_subscriptions_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("subscriptions", "Who wants what");
+  const auto options = std::make_shared<ClientsOptions>();
+  command->footer("Example: naru subscriptions --topic vehicles/car-0001/telemetry");
+  command->add_option("--filter", options->filter, "Only this very filter");
+  command->add_option("--topic", options->topic, "Only filters that match this topic");
+  command->add_option("--client", options->client_id, "Only this client's")->type_name("CLIENT_ID");
+  add_limit(command, options, "At most about so many; a client's are never split");
+  call_back(command, invocation, options, run_subscriptions);
+}
+
+}  // namespace naru::tools

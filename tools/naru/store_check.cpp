@@ -1,0 +1,70 @@
+// tools/naru/store_check.cpp
+#include "tools/naru/store_check.hpp"
+
+#include <filesystem>
+#include <map>
+
+#include "broker/session/recovery.hpp"
+#include "storage/kv/rocks_kv.hpp"
+#include "storage/tables/schema.hpp"
+
+namespace naru::tools {
+namespace {
+
+// A start reads streams from their last mark on; here every record is looked at.
+Result<void> check_streams(const storage::KvStore& store, StoreFindings& found) {
+  const auto rows = store.scan(storage::Family::stream, {}, {});
+  for (; rows->valid(); rows->next()) {
+    ByteReader key{rows->key()};
+    static_cast<void>(key.u16());
+    static_cast<void>(key.bytes(key.u8()));
+    if (key.u8() != 'r') continue;
+    static_cast<void>(key.u64());
+    ++found.stream_records;
+    storage::StreamRow row;
+    const bool good = key.done() && storage::decode_row(rows->value(), row) && row.message &&
+                      storage::Message::decode(Bytes{*row.message}) != nullptr;
+    if (!good) ++found.unreadable;
+  }
+  return rows->status();
+}
+
+}  // namespace
+
+Result<StoreFindings> check_rows(const storage::KvStore& store) {
+  StoreFindings found;
+  std::map<broker::LaneId, broker::LaneState> lanes;
+  broker::FilterIndex routes;
+  storage::Horizon horizon;
+  const broker::RecoveryTarget target{[&lanes](broker::LaneId lane) -> broker::LaneState& {
+                                        return lanes.try_emplace(lane, lane).first->second;
+                                      },
+                                      [](BytesView, std::uint64_t, storage::MessageRef) {}, routes,
+                                      horizon};
+  const auto read = broker::recover(store, target);
+  if (!read) return read.error();
+  found.sessions = read->sessions;
+  found.queued = read->queued;
+  found.retained = read->retained;
+  found.journal_entries = read->entries;
+  found.missing = read->gaps;
+  found.unreadable = read->unreadable;
+  const auto streams = check_streams(store, found);
+  if (!streams) return streams.error();
+  return found;
+}
+
+Result<StoreFindings> check_store(const std::string& data) {
+  storage::RocksOptions options;
+  options.directory = data + "/store";
+  std::error_code ignored;
+  if (!std::filesystem::exists(options.directory, ignored)) {
+    return Error{Errc::not_found,
+                 "there is no store in " + data + "; name the data directory with --data"};
+  }
+  const auto store = storage::RocksKv::open(options);
+  if (!store) return store.error();
+  return check_rows(**store);
+}
+
+}  // namespace naru::tools

@@ -1,0 +1,127 @@
+// tools/naru/store_command.cpp: `naru store`, what is on disk and copies of it.
+#include <filesystem>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "broker/app/backup.hpp"
+#include "tools/naru/commands.hpp"
+#include "tools/naru/control_client.hpp"
+#include "tools/naru/output.hpp"
+#include "tools/naru/store_check.hpp"
+#include "tools/naru/time_argument.hpp"
+
+namespace naru::tools {
+namespace {
+
+constexpr Millis backup_time{3'600'000};
+
+struct StoreOptions {
+  std::string directory;
+  std::string data = "./var";
+};
+using Options = std::shared_ptr<StoreOptions>;
+
+void show(const Json& answer, bool json) {
+  const Shape shape = output_shape(json);
+  if (shape == Shape::json) {
+    print_json(answer);
+    return;
+  }
+  Table table{{"", ""}};
+  add_leaves(table, answer, "");
+  print(table.text(shape));
+}
+
+Outcome run_stat(const Invocation& invocation, const StoreOptions&) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const auto store = broker->get("/v1/store");
+  if (!store) return store.error();
+  show(*store, invocation.json);
+  return ExitCode::done;
+}
+
+Outcome run_backup(const Invocation& invocation, const StoreOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const Json body{{"directory", std::filesystem::absolute(options.directory).string()}};
+  const auto taken = broker->call(
+      {.method = "POST", .path = "/v1/store/backup", .body = body.dump(), .limit = backup_time});
+  if (!taken) return taken.error();
+  show(*taken, invocation.json);
+  return ExitCode::done;
+}
+
+Outcome run_restore(const Invocation& invocation, const StoreOptions& options) {
+  const auto restored = broker::restore_backup(options.directory, options.data);
+  if (!restored) return restored.error();
+  show(Json{{"data", options.data},
+            {"node", restored->node},
+            {"version", restored->version},
+            {"taken_at", format_time(restored->taken_at)},
+            {"files", restored->files},
+            {"bytes", restored->bytes}},
+       invocation.json);
+  return ExitCode::done;
+}
+
+Outcome run_check(const Invocation& invocation, const StoreOptions& options) {
+  const auto found = check_store(options.data);
+  if (!found) return found.error();
+  show(Json{{"sessions", found->sessions},
+            {"queued", found->queued},
+            {"retained", found->retained},
+            {"journal_entries", found->journal_entries},
+            {"stream_records", found->stream_records},
+            {"missing", found->missing},
+            {"unreadable", found->unreadable}},
+       invocation.json);
+  return found->unreadable + found->missing == 0 ? ExitCode::done : ExitCode::not_done;
+}
+
+using Run = Outcome (*)(const Invocation&, const StoreOptions&);
+
+CLI::App* add(CLI::App& parent, Invocation& invocation, const char* name, const char* help,
+              const Options& options, Run run) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->callback([&invocation, options, run] {
+    invocation.run = [&invocation, options, run] { return run(invocation, *options); };
+  });
+  return command;
+}
+
+void add_data(CLI::App* command, const Options& options) {
+  command->add_option("--data", options->data, "The data directory; narud must not be running")
+      ->type_name("PATH")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_store_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* store = app.add_subcommand("store", "What is on disk: look, check, back up, restore");
+  store->require_subcommand(1);
+  store->fallthrough();
+  store->footer("Example: naru store backup /backup/naru-monday");
+  const auto options = std::make_shared<StoreOptions>();
+  CLI::App* stat = add(*store, invocation, "stat", "Tables, sizes and the range of the journal",
+                       options, run_stat);
+  stat->footer("Example: naru store stat");
+  CLI::App* backup = add(*store, invocation, "backup", "Copy the store of the running broker",
+                         options, run_backup);
+  backup->footer("Example: naru store backup /backup/naru-monday");
+  backup->add_option("directory", options->directory, "Must not exist; narud makes it")->required();
+  CLI::App* restore =
+      add(*store, invocation, "restore", "Make a data directory of a backup", options, run_restore);
+  restore->footer("Example: naru store restore /backup/naru-monday --data ./var");
+  restore->add_option("directory", options->directory, "The backup")->required();
+  add_data(restore, options);
+  CLI::App* check =
+      add(*store, invocation, "check",
+          "Read every row; end with 1 when some are unreadable or missing", options, run_check);
+  check->footer("Example: naru store check --data /var/lib/naru");
+  add_data(check, options);
+}
+
+}  // namespace naru::tools
