@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "broker/app/config_file.hpp"
+#include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
 #include "broker/http/metrics.hpp"
 
@@ -100,7 +101,9 @@ ConfigOutcome make_config(const Arguments& arguments) {
 bool print_file_problems(const Config& config) {
   const auto loaded = NodeGate{}.load(config);
   if (!loaded) std::cerr << loaded.error().text << '\n';
-  return loaded.has_value();
+  const auto faults = faults_of_files(config);
+  for (const std::string& fault : faults) std::cerr << fault << '\n';
+  return loaded.has_value() && faults.empty();
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ struct ForeignKeys {
 };
 constexpr bool protective = true, harmless = false;
 constexpr std::string_view listener = "listener", bridge = "connection", rule = "rule";
-constexpr std::string_view no_tls = "TLS is not supported yet: remove the line and keep the listener behind a TLS proxy";
+constexpr std::string_view no_psk = "keys shared with clients are not supported: give them certificates, and the listener certfile and keyfile";
+constexpr std::string_view no_engine = "the key must be a file in PEM without passphrase: remove the line";
 constexpr std::string_view no_plugin = "plugins are not supported: remove the line, and write what the plugin decided into password_file and acl_file";
 constexpr std::string_view no_effect = "it has no effect here and may be removed";
 constexpr std::string_view no_bridge = "bridges are not supported yet: remove the whole section";
@@ -37,7 +38,7 @@ constexpr std::string_view journal_keeps = "sessions and messages are always on 
 constexpr ForeignKeys foreign_keys[] = {
   {"plugin plugin_load plugin_use global_plugin auth_plugin", {protective, {}, {}, no_plugin}},
   {"plugin_opt_* auth_opt_* auth_plugin_deny_special_chars", {protective, {}, {}, no_plugin}},
-  {"psk_file psk_hint", {protective, {}, {}, no_tls}},
+  {"psk_file psk_hint", {protective, {}, {}, no_psk}},
   {"persistence retained_persistence", {protective, {}, "true", "keeping sessions only in memory is not supported yet: remove the line, or write true"}},
   {"allow_zero_length_clientid", {protective, {}, "true", "clients without an id always get one: remove the line"}},
   {"queue_qos0_messages upgrade_outgoing_qos", {protective, {}, "false", "this is not supported: remove the line"}},
@@ -53,14 +54,10 @@ constexpr ForeignKeys foreign_keys[] = {
   {"autosave_interval autosave_on_changes persistence_file", {harmless, {}, {}, journal_keeps}},
   {"user", {harmless, {}, {}, "the broker stays the user it was started as: choose it in the systemd unit"}},
 
-  {"cafile capath certfile keyfile crlfile ciphers ciphers_tls1.3 tls_version", {protective, listener, {}, no_tls}},
-  {"tls_engine tls_engine_kpass_sha1 tls_keyform", {protective, listener, {}, no_tls}},
+  {"tls_engine tls_engine_kpass_sha1 tls_keyform", {protective, listener, {}, no_engine}},
   {"dhparamfile", {harmless, listener, {}, no_effect}},
-  {"require_certificate use_identity_as_username use_subject_as_username", {protective, listener, "false", no_tls}},
-  {"disable_client_cert_date_checks proxy_protocol_v2_require_tls", {protective, listener, "false", no_tls}},
-  {"enable_proxy_protocol", {protective, listener, "0", "the PROXY protocol is not supported: let the proxy connect without it"}},
-  {"protocol", {protective, listener, "mqtt", "only MQTT over TCP is supported yet: remove this listener"}},
-  {"websockets_origin http_dir", {protective, listener, {}, "WebSocket is not supported yet: remove this listener"}},
+  {"disable_client_cert_date_checks proxy_protocol_v2_require_tls", {protective, listener, "false", "this is not supported: remove the line"}},
+  {"http_dir", {protective, listener, {}, "files are not served: let a web server do it, and remove the line"}},
   {"websockets_headers_size packet_buffer_size", {harmless, listener, {}, no_effect}},
   {"bind_interface", {protective, listener, {}, no_interface}},
   {"mount_point", {protective, listener, {}, "topics cannot be prefixed yet: remove this listener"}},

@@ -22,6 +22,8 @@ namespace naru::broker {
 enum class SocketDomain : std::uint8_t { ipv4, ipv6 };
 
 enum class ClientIdFrom : std::uint8_t { none, username };
+enum class ListenerProtocol : std::uint8_t { mqtt, websockets };
+enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
 
 struct SourceLine {
   std::string file;
@@ -48,6 +50,17 @@ struct ListenerConfig {
   ClientIdFrom clientid_from = ClientIdFrom::none;
   // Of this listener alone, under per_listener_settings.
   std::string password_file, acl_file;
+  std::string certfile, keyfile;  // Both or neither; both: TLS.
+  std::string cafile, capath, crlfile;
+  std::optional<TlsVersion> tls_version;  // The least; not set: 1.2.
+  std::string ciphers, ciphersuites;
+  bool require_certificate = false;
+  bool use_identity_as_username = false, use_subject_as_username = false;
+
+  std::uint8_t proxy_version = 0;  // Of the PROXY protocol; 0: not spoken.
+  ListenerProtocol protocol = ListenerProtocol::mqtt;
+  std::vector<std::string> websockets_origin;
+
   KeyPlaces places;
 
   bool operator==(const ListenerConfig&) const = default;

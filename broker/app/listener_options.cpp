@@ -21,6 +21,46 @@ OptionRow<ListenerConfig> use_username_as_clientid(OptionSpec spec) {
           }};
 }
 
+// A line about certificates that would do nothing is an error: the listener would be open.
+std::vector<ConfigFault> faults_of_tls(const ListenerConfig& one) {
+  std::vector<ConfigFault> faults;
+  const auto add = [&](std::string_view key, std::string_view text) {
+    faults.push_back({std::string{key}, std::string{key} + " " + std::string{text}});
+  };
+  const bool tls = !one.certfile.empty() && !one.keyfile.empty();
+  const bool trusts = !one.cafile.empty() || !one.capath.empty();
+  if (!one.certfile.empty() && !tls) add("certfile", "needs a keyfile beside it");
+  if (!one.keyfile.empty() && !tls) add("keyfile", "needs a certfile beside it");
+  const std::pair<std::string_view, bool> only_with_tls[] = {
+      {"cafile", !one.cafile.empty()},
+      {"capath", !one.capath.empty()},
+      {"crlfile", !one.crlfile.empty()},
+      {"ciphers", !one.ciphers.empty()},
+      {"ciphers_tls1.3", !one.ciphersuites.empty()},
+      {"tls_version", one.tls_version.has_value()},
+      {"require_certificate", one.require_certificate},
+  };
+  for (const auto& [key, set] : only_with_tls) {
+    if (set && !tls) add(key, "needs certfile and keyfile in the same listener");
+  }
+  if (one.require_certificate && tls && !trusts) {
+    add("require_certificate", "needs a cafile or capath: whose certificates are to be trusted?");
+  }
+  if (!one.crlfile.empty() && tls && !one.require_certificate) {
+    add("crlfile", "needs require_certificate true");
+  }
+  const std::pair<std::string_view, bool> identities[] = {
+      {"use_identity_as_username", one.use_identity_as_username},
+      {"use_subject_as_username", one.use_subject_as_username}};
+  for (const auto& [key, set] : identities) {
+    if (set && !one.require_certificate) add(key, "needs require_certificate true");
+  }
+  if (one.use_identity_as_username && one.use_subject_as_username) {
+    add("use_subject_as_username", "excludes use_identity_as_username: choose one");
+  }
+  return faults;
+}
+
 }  // namespace
 
 // clang-format off
@@ -33,6 +73,20 @@ const std::vector<OptionRow<ListenerConfig>>& listener_options() {
     option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),
     option<&ListenerConfig::socket_domain>({.key = "socket_domain", .type = word, .words = "ipv4 ipv6", .help = "Only addresses of this family; not set: both."}),
     option<&ListenerConfig::socket_mode>({.key = "socket_mode", .help = "Who may connect to the Unix socket of 'listener 0 PATH', as an octal mode; not set: 660, the broker's user and group."}),
+    option<&ListenerConfig::certfile>({.key = "certfile", .help = "The certificate of this listener in PEM, its chain behind it; with keyfile it makes the listener TLS."}),
+    option<&ListenerConfig::keyfile>({.key = "keyfile", .help = "The key of that certificate in PEM, without passphrase."}),
+    option<&ListenerConfig::cafile>({.key = "cafile", .help = "Certificates of the authorities that sign clients' certificates, in PEM."}),
+    option<&ListenerConfig::capath>({.key = "capath", .help = "A directory of such certificates, made by 'openssl rehash'."}),
+    option<&ListenerConfig::require_certificate>({.key = "require_certificate", .type = boolean, .default_text = "false", .help = "Only clients with a valid certificate get in."}),
+    option<&ListenerConfig::use_identity_as_username>({.key = "use_identity_as_username", .type = boolean, .default_text = "false", .help = "The certificate's common name is the user; no password is asked for. Needs require_certificate true."}),
+    option<&ListenerConfig::use_subject_as_username>({.key = "use_subject_as_username", .type = boolean, .default_text = "false", .help = "The same with the whole subject, such as CN=car1,O=Fleet."}),
+    option<&ListenerConfig::crlfile>({.key = "crlfile", .help = "Lists of revoked certificates in PEM; each authority needs one."}),
+    option<&ListenerConfig::tls_version>({.key = "tls_version", .type = word, .words = "tlsv1.2 tlsv1.3", .help = "The oldest version of TLS; not set: tlsv1.2."}),
+    option<&ListenerConfig::ciphers>({.key = "ciphers", .help = "Ciphers of TLS 1.2, as 'openssl ciphers' takes them."}),
+    option<&ListenerConfig::ciphersuites>({.key = "ciphers_tls1.3", .help = "Ciphers of TLS 1.3, as 'openssl ciphers -ciphersuites' takes them."}),
+    option<&ListenerConfig::proxy_version>({.key = "enable_proxy_protocol", .type = integer, .default_text = "0", .max = 2, .help = "The version of the PROXY protocol that every connection begins with, 1 or 2; 0 for none. Only the load balancer must reach such a listener: who can, says who he is."}),
+    option<&ListenerConfig::protocol>({.key = "protocol", .type = word, .default_text = "mqtt", .words = "mqtt websockets", .help = "What is spoken here; websockets is MQTT over WebSocket, with certfile and keyfile over TLS."}),
+    option<&ListenerConfig::websockets_origin>({.key = "websockets_origin", .repeats = true, .help = "An origin such as https://fleet.example whose pages may connect; without any such line all may."}),
   };
   return rows;
 }
@@ -80,6 +134,10 @@ std::vector<ConfigFault> faults_of(const ListenerConfig& one) {
       add("socket_mode", "socket_mode must be an octal mode from 000 to 777, such as 660");
     }
   }
+  if (!one.websockets_origin.empty() && one.protocol != ListenerProtocol::websockets) {
+    add("websockets_origin", "websockets_origin needs 'protocol websockets' in the same listener");
+  }
+  for (const ConfigFault& fault : faults_of_tls(one)) faults.push_back(fault);
   return faults;
 }
 

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "broker/net/tls_context.hpp"
 #include "storage/base/log.hpp"
 
 namespace naru::broker {
@@ -187,10 +188,39 @@ Result<void> open_addresses(const ListenerConfig& listener, std::uint16_t shards
   return {};
 }
 
+// Stays null where the listener has no certificate.
+Result<void> make_tls(const ListenerConfig& listener, std::shared_ptr<const TlsContext>& made) {
+  if (listener.certfile.empty()) return {};
+  TlsSettings settings;
+  settings.certfile = listener.certfile;
+  settings.keyfile = listener.keyfile;
+  settings.cafile = listener.cafile;
+  settings.capath = listener.capath;
+  settings.crlfile = listener.crlfile;
+  settings.ciphers = listener.ciphers;
+  settings.ciphersuites = listener.ciphersuites;
+  settings.only_version_1_3 = listener.tls_version == TlsVersion::v1_3;
+  settings.require_certificate = listener.require_certificate;
+  TlsFault fault;
+  made = TlsContext::make(settings, fault);
+  if (made) return {};
+  return Error{Errc::invalid, place_text(listener, fault.key) + fault.text};
+}
+
 }  // namespace
 
 void OpenListener::remove_path() const {
   if (port == 0) ::unlink(address.c_str());
+}
+
+std::vector<std::string> faults_of_files(const Config& config) {
+  std::vector<std::string> faults;
+  for (const ListenerConfig& listener : config.listeners) {
+    std::shared_ptr<const TlsContext> ignored;
+    const auto made = make_tls(listener, ignored);
+    if (!made) faults.push_back(made.error().text);
+  }
+  return faults;
 }
 
 Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards) {
@@ -211,6 +241,14 @@ Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint
     const auto shared = std::make_shared<Listener>();
     shared->number = static_cast<std::uint16_t>(&listener - config.listeners.data());
     shared->max_connections = listener.max_connections;
+    const auto made = make_tls(listener, shared->tls);
+    if (!made) return made.error();
+    shared->identity_from = listener.use_identity_as_username  ? IdentityFrom::common_name
+                            : listener.use_subject_as_username ? IdentityFrom::subject
+                                                               : IdentityFrom::connect;
+    shared->proxy_version = listener.proxy_version;
+    shared->websockets = listener.protocol == ListenerProtocol::websockets;
+    shared->websocket_origins = listener.websockets_origin;
     for (std::size_t i = first; i < all.size(); ++i) all[i].listener = shared;
   }
   if (all.empty()) return Error{Errc::invalid, "no listener could be opened"};

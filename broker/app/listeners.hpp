@@ -25,6 +25,9 @@ struct OpenListener {
   void remove_path() const;  // Of a Unix socket.
 };
 
+// What is wrong with the files and ciphers of the listeners, one line each; they are not opened.
+std::vector<std::string> faults_of_files(const Config& config);
+
 // An address the machine lacks is skipped where the configuration calls it optional.
 Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards);
 

@@ -64,6 +64,7 @@ class Node : public ShardHost, public Control {
   void read_later(std::uint16_t shard, Fetch fetch) override;
   bool admit_connection(Listener& listener) override;
   void connection_gone(Listener& listener) override;
+  void channel_failed(BytesView address, BytesView why, bool was_open) override;
 
   // ---- Control ----
   std::uint16_t shards() const override { return static_cast<std::uint16_t>(shards_.size()); }
@@ -114,6 +115,8 @@ class Node : public ShardHost, public Control {
   std::unique_ptr<HttpServer> http_;
   std::vector<OpenListener> listeners_;
   std::atomic<std::int64_t> connections_{0};
+  std::mutex failures_mutex_;
+  RateLimit failures_{Seconds{60}};  // Of addresses whose handshakes fail.
   std::thread housekeeper_;
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;

@@ -193,6 +193,17 @@ bool Node::admit_connection(Listener& listener) {
   return false;
 }
 
+void Node::channel_failed(BytesView address, BytesView why, bool was_open) {
+  RateLimit::Verdict verdict;
+  {
+    const std::lock_guard lock{failures_mutex_};
+    verdict = failures_.ask(address, now());
+  }
+  if (!verdict.pass) return;
+  log(Severity::warning, was_open ? "connection_failed" : "handshake_failed",
+      {{"address", address}, {"reason", why}, {"more_before", verdict.swallowed}});
+}
+
 void Node::connection_gone(Listener& listener) {
   --connections_;
   listener.connection_gone();

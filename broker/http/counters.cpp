@@ -23,6 +23,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::bytes_in,           "naru_bytes_in_total",           counter, "MQTT bytes received."},
   {&C::bytes_out,          "naru_bytes_out_total",          counter, "MQTT bytes handed to connections."},
   {&C::connects,           "naru_connects_total",           counter, "Connections that were accepted with CONNACK."},
+  {&C::failed_handshakes,  "naru_failed_handshakes_total",  counter, "Handshakes of TLS, WebSocket or PROXY that failed."},
   {&C::refused_connects,   "naru_refused_connects_total",   counter, "CONNECTs that were refused."},
   {&C::disconnects,        "naru_disconnects_total",        counter, "Accepted connections that have ended."},
   {&C::takeovers,          "naru_takeovers_total",          counter, "Connections ended by a newer one of the same client id."},

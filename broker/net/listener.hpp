@@ -9,13 +9,32 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace naru::broker {
 
-struct Listener {
-  std::uint16_t number = 0;           // Its place in the configuration.
-  std::int64_t max_connections = -1;  // -1: no limit.
+class TlsContext;
 
+// Where the name of a user comes from.
+enum class IdentityFrom : std::uint8_t {
+  connect,      // CONNECT, with its password.
+  common_name,  // Of the client's certificate, which is proof enough.
+  subject,
+};
+
+struct Listener {
+  std::uint16_t number = 0;               // Its place in the configuration.
+  std::shared_ptr<const TlsContext> tls;  // Null: no TLS.
+  IdentityFrom identity_from = IdentityFrom::connect;
+  unsigned proxy_version = 0;  // Of the PROXY header before everything else; 0: there is none.
+  bool websockets = false;
+  std::vector<std::string> websocket_origins;  // Of pages that may connect; empty: any.
+  std::int64_t max_connections = -1;           // -1: no limit.
+
+  // Something stands between the socket and MQTT (broker/net/channel.hpp).
+  bool has_layers() const { return proxy_version != 0 || tls || websockets; }
   bool admit() {
     if (++connections_ <= max_connections || max_connections < 0) return true;
     --connections_;

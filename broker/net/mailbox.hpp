@@ -11,7 +11,7 @@
 #include <mutex>
 #include <vector>
 
-#include "broker/net/listener.hpp"
+#include "broker/net/channel.hpp"
 #include "broker/session/connection.hpp"
 #include "broker/session/shard_output.hpp"
 
@@ -24,7 +24,8 @@ struct Handed {
   int fd = -1;
   Listener* listener = nullptr;  // Never null.
   Peer peer;
-  Bytes unread;  // From CONNECT on.
+  std::unique_ptr<Channel> channel;  // Null: MQTT straight over the socket.
+  Bytes unread;                      // MQTT's bytes from CONNECT on.
 };
 
 struct Mail {

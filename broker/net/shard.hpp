@@ -70,12 +70,21 @@ class Shard {
   void read(const SocketRef& socket);
   void feed(const SocketRef& socket, BytesView fresh);
   bool wants_input(const Socket& socket);
+  void unwrap(const SocketRef& socket, BytesView wire);
+  void introduce(const Socket& socket);
+  void end_if_over(const SocketRef& socket);
+  void report(const Socket& socket, BytesView why);
   void send(const SocketRef& socket);
+  void send_wrapped(const SocketRef& socket);
+  void send_unsent(const SocketRef& socket);
+  void say_goodbye(Socket& socket);
+  bool is_sent(const Socket& socket);
   void wait_writable(const SocketRef& socket);
   void part(const SocketRef& socket);  // All is said: no more output, input is thrown away.
   void discard(const SocketRef& socket);
   void forget(const SocketRef& socket);
   void drop(const SocketRef& socket);
+  void linger(const SocketRef& socket);
   void end_lingering();
 
   void open_turn();
@@ -106,6 +115,7 @@ class Shard {
   std::uint64_t requests_ = 0;
   boost::unordered_flat_map<std::uint64_t, std::function<void(bool)>> expected_;
   std::vector<char> buffer_;
+  ChannelBuffers channel_buffers_;
   std::thread thread_;
 };
 

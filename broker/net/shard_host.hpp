@@ -31,6 +31,8 @@ class ShardHost {
   // False: the limit of the listener or of the node is reached.
   virtual bool admit_connection(Listener& listener) = 0;
   virtual void connection_gone(Listener& listener) = 0;
+  // For the log: a handshake failed, or (was_open) something behind it.
+  virtual void channel_failed(BytesView address, BytesView why, bool was_open) = 0;
 };
 
 }  // namespace naru::broker

@@ -17,7 +17,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t accepts_a_turn = 64;
-constexpr Duration linger{5'000'000};         // For the last bytes to a client that does not read.
+constexpr Duration linger_limit{5'000'000};   // For the last bytes to a client that does not read.
 constexpr Duration parting_limit{2'000'000};  // For a client to hear that we have closed.
 constexpr Duration parting_limit_at_stop{300'000};
 constexpr std::size_t keep_capacity = 2'048;  // Of an empty output; more is given back.
@@ -66,8 +66,9 @@ void Shard::accept_ready(Acceptor& acceptor) {
     }
     const int on = 1;  // Of no meaning to a Unix socket, and no harm.
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const Peer peer{address_of(fd), acceptor.listener.number};
-    adopt({fd, &acceptor.listener, peer, {}});
+    const Peer peer{address_of(fd), acceptor.listener.number,
+                    acceptor.listener.identity_from != IdentityFrom::connect};
+    adopt({fd, &acceptor.listener, peer, Channel::of(acceptor.listener), {}});
   }
 }
 
@@ -77,7 +78,12 @@ void Shard::adopt(Handed handed) {
   socket->id = std::uint64_t{core_.settings().shard} << 48 | ++connections_;
   sockets_.emplace(socket->id, socket);
   core_.front().opened(socket->id, std::move(handed.peer));
+  socket->channel = std::move(handed.channel);
   if (!handed.unread.empty()) feed(socket, handed.unread);
+  if (socket->channel && !socket->channel->unsent.empty()) {
+    core_.output().dirty.push_back(socket->id);
+  }
+  end_if_over(socket);
   if (wants_input(*socket)) wait_readable(socket);
 }
 
@@ -96,7 +102,8 @@ void Shard::read(const SocketRef& socket) {
   open_turn();
   const ssize_t n = ::recv(socket->descriptor.native_handle(), buffer_.data(), buffer_.size(), 0);
   if (n > 0) {
-    feed(socket, BytesView{buffer_.data(), static_cast<std::size_t>(n)});
+    const BytesView wire{buffer_.data(), static_cast<std::size_t>(n)};
+    socket->channel ? unwrap(socket, wire) : feed(socket, wire);
   } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
     return drop(socket);
   }
@@ -120,7 +127,7 @@ void Shard::feed(const SocketRef& socket, BytesView fresh) {
 }
 
 bool Shard::wants_input(const Socket& socket) {
-  if (socket.closing) return false;
+  if (socket.closing || (socket.channel && !socket.channel->wants_input())) return false;
   const Connection* const connection = std::as_const(core_.front()).find(socket.id);
   return connection != nullptr && !connection->paused &&
          connection->state != Connection::State::attaching &&
@@ -137,6 +144,7 @@ void Shard::send_all() {
 void Shard::send(const SocketRef& socket) {
   core_.front().sending(socket->id);
   if (socket->writing) return;
+  if (socket->channel) return send_wrapped(socket);
   Bytes* const output = core_.front().output(socket->id);
   if (output == nullptr || output->empty()) return;
   const ssize_t n = ::send(socket->descriptor.native_handle(), output->data(), output->size(),
@@ -161,9 +169,15 @@ void Shard::wait_writable(const SocketRef& socket) {
     if (error) return;
     open_turn();
     send(socket);
-    const Bytes* const output = core_.front().output(socket->id);
-    if (socket->closing && output != nullptr && output->empty()) part(socket);
+    if (socket->closing && is_sent(*socket)) part(socket);
   });
+}
+
+bool Shard::is_sent(const Socket& socket) {
+  const Bytes* const output = core_.front().output(socket.id);
+  const bool is_over = socket.channel && socket.channel->is_over();  // Nobody hears the rest.
+  return (output == nullptr || output->empty() || is_over) &&
+         (!socket.channel || socket.channel->unsent.empty());
 }
 
 void Shard::close_all() {
@@ -171,12 +185,18 @@ void Shard::close_all() {
     const auto found = sockets_.find(id);
     if (found == sockets_.end()) continue;
     const SocketRef socket = found->second;
-    socket->closing = true;
-    socket->closing_since = host_.now();
-    lingering_.push_back(socket);
-    const Bytes* const output = core_.front().output(id);
-    if (output == nullptr || output->empty()) part(socket);
+    if (socket->channel && !socket->channel->has_opened() && !stopping_) {
+      report(*socket, "it took too long");
+    }
+    linger(socket);
+    if (is_sent(*socket)) part(socket);
   }
+}
+
+void Shard::linger(const SocketRef& socket) {
+  socket->closing = true;
+  socket->closing_since = host_.now();
+  lingering_.push_back(socket);
 }
 
 // Everything is said. Closing now would answer a client that is still sending with a reset, which
@@ -186,6 +206,7 @@ void Shard::part(const SocketRef& socket) {
   open_turn();
   socket->parting = true;
   socket->closing_since = host_.now();
+  if (socket->channel) say_goodbye(*socket);
   ::shutdown(socket->descriptor.native_handle(), SHUT_WR);
   forget(socket);
   discard(socket);
@@ -220,6 +241,7 @@ void Shard::resume_all() {
     if (found == sockets_.end()) continue;
     const SocketRef socket = found->second;
     if (!socket->unread.empty()) feed(socket, {});
+    end_if_over(socket);
     if (wants_input(*socket)) wait_readable(socket);
   }
 }
@@ -232,14 +254,14 @@ void Shard::hand_over_all() {
     sockets_.erase(found);
     socket->closing = true;
     host_.hand_over(each.shard, Handed{socket->descriptor.release(), &socket->listener, each.peer,
-                                       std::move(socket->unread)});
+                                       std::move(socket->channel), std::move(socket->unread)});
   }
 }
 
 void Shard::end_lingering() {
   const Duration patience = stopping_ ? parting_limit_at_stop : parting_limit;
   std::erase_if(lingering_, [&](const SocketRef& socket) {
-    const Duration limit = socket->parting ? patience : linger;
+    const Duration limit = socket->parting ? patience : linger_limit;
     if (host_.now() - socket->closing_since < limit) return !socket->descriptor.is_open();
     drop(socket);
     return true;

@@ -9,7 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include "broker/net/listener.hpp"
+#include "broker/net/channel.hpp"
 #include "broker/session/connection.hpp"
 
 namespace naru::broker {
@@ -22,8 +22,9 @@ struct Socket {
       : descriptor(context, fd), listener(its_listener) {}
   Descriptor descriptor;
   Listener& listener;
+  std::unique_ptr<Channel> channel;  // Null: MQTT straight over the socket.
   ConnectionId id = 0;
-  Bytes unread;
+  Bytes unread;                           // MQTT's bytes.
   bool reading = false, writing = false;  // A wait for input, for room is under way.
   bool closing = false;
   bool parting = false;  // See Shard::part().

@@ -35,6 +35,10 @@ void Front::opened(ConnectionId id, Peer peer) {
   deadlines_.set(id, now_ + Seconds{limits::connect_seconds});
 }
 
+void Front::introduce(ConnectionId id, Peer peer) {
+  if (Connection* const c = find(id)) c->peer = std::move(peer);
+}
+
 Connection* Front::find(ConnectionId id) {
   const auto found = connections_.find(id);
   return found == connections_.end() ? nullptr : found->second.get();

@@ -6,8 +6,7 @@
 // Sans-IO: bytes, hops and time go in, output gathers in each connection and in ShardOutput.
 // Lives on:   one shard; not thread-safe.
 // Owned by:   ShardCore. Everything its constructor takes must outlive it.
-// Bounded by: per connection as connection.hpp says; connections by the listener.
-// Spec:       MQTT 3.1.1 and 5.0, chapters 3 and 4, the server's side.
+// Bounded by: as connection.hpp says; connections by the listener. Spec: MQTT 3.1.1, 5.0 ch. 3, 4.
 //
 // Order: a deliver() or an acknowledgement appends to the connection's output at once; the edge
 // sends each connection's output once a turn.
@@ -30,6 +29,7 @@ class Front final : public LiveSink {
 
   // ---- from the edge ----
   void opened(ConnectionId id, Peer peer);
+  void introduce(ConnectionId id, Peer peer);  // More is known of it, before its first packet.
   // Takes whole packets off the front of `bytes` and says how many bytes that was. The rest comes
   // again with more behind it, or when the connection is in ShardOutput::resumed.
   std::size_t receive(ConnectionId id, BytesView bytes);

@@ -45,6 +45,8 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
     }
     return true;
   }
+  // A certificate that names its user is proof enough; what CONNECT says of one does not count.
+  if (c.peer.user_from_certificate) connect.username = BytesView{c.peer.user};
   c.client_id_assigned = connect.client_id.empty();
   const ClientIdRule ids = gate_.client_ids(c.peer.listener);
   if (ids.from_user) connect.client_id = connect.username.value_or(BytesView{});
@@ -82,11 +84,19 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Clien
   }
   c.client_id = connect.client_id;
   c.identity = connect.username.value_or(BytesView{});
-  const Admission admission =
-      gate_.admit({c.peer.listener, connect.username, connect.password.value_or(BytesView{})});
-  if (!admission.admitted) {
-    explain(c, Denial::Kind::connect, {}, admission.why);
-    return connect.username ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
+  if (c.peer.user_from_certificate) {
+    if (c.identity.empty()) {
+      explain(c, Denial::Kind::connect, {}, "its certificate names no user");
+      return ReasonCode::bad_user_name_or_password;
+    }
+  } else {
+    const Admission admission =
+        gate_.admit({c.peer.listener, connect.username, connect.password.value_or(BytesView{})});
+    if (!admission.admitted) {
+      explain(c, Denial::Kind::connect, {}, admission.why);
+      return connect.username ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
+    }
+    c.proof = admission.proof;
   }
   const bool nameless = ids.from_user && connect.client_id.empty();
   if (nameless || !connect.client_id.starts_with(ids.prefix)) {
@@ -95,7 +105,6 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Clien
                      : "its client id does not begin with '" + ids.prefix + "'");
     return ReasonCode::not_authorized;
   }
-  c.proof = admission.proof;
   c.acl = gate_.acl_of(c.peer.listener);
   return connect.will ? judge_will(c, connect) : ReasonCode::success;
 }

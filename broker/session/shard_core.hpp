@@ -38,6 +38,10 @@ class ShardCore {
   LaneShard& lanes() { return lanes_; }
   const ShardCounters& counters() const { return counters_; }
   const ShardSettings& settings() const { return settings_; }
+  // What stands between a socket and MQTT broke: its handshake, or later.
+  void count_failed_channel(bool was_open) {
+    ++(was_open ? counters_.protocol_errors : counters_.failed_handshakes);
+  }
 
   // Takes over those limits that a reload may change, and asks the gate anew about everybody.
   void reload(const ShardSettings& settings);

@@ -61,7 +61,7 @@ struct ShardCounters {
   std::uint64_t denied_deliveries = 0;
   std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
-  std::uint64_t refused_disk_full = 0;
+  std::uint64_t refused_disk_full = 0, failed_handshakes = 0;
 };
 
 // What the disk has room for. Acknowledgements, cursors and whatever frees room always go through.
@@ -72,10 +72,12 @@ struct DiskRoom {
   bool operator==(const DiskRoom&) const = default;
 };
 
-// What the listener knows of a connection before its first byte.
+// What is known of a connection before its first packet.
 struct Peer {
   Bytes address;
   ListenerNumber listener = 0;
+  bool user_from_certificate = false;  // Then CONNECT's user name and password do not count.
+  Bytes user{};                        // Whom the certificate names; empty: nobody.
 };
 
 // What the store may let go of: the journal keeps an entry until every place it names has passed.

@@ -46,6 +46,12 @@ inline constexpr std::uint32_t connect_seconds = 10;
 // One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
 inline constexpr std::size_t sessions_per_lane = 65'536;
 
+// What a client may send before its TLS handshake is done; a long chain of certificates fits.
+inline constexpr std::size_t handshake_bytes = 128 * 1024;
+// The HTTP request that asks for a WebSocket; browsers send cookies along.
+inline constexpr std::size_t upgrade_bytes = 16 * 1024;
+// A PROXY header with its extensions, among them the common name of a certificate.
+inline constexpr std::size_t proxy_header_bytes = 4 * 1024;
 // sockaddr_un's path without its final zero.
 inline constexpr std::size_t unix_path_bytes = 107;
 

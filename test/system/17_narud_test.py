@@ -38,7 +38,7 @@ def test_check_names_all_errors_with_their_lines(tmp_path):
         assert expected in said
 
 
-@pytest.mark.parametrize("line", ["plugin /x.so", "psk_file /x", "cafile /x"])
+@pytest.mark.parametrize("line", ["plugin /x.so", "psk_file /x", "plugin_opt_a b"])
 def test_a_protective_option_we_lack_refuses_the_start(tmp_path, line):
     said = narud("-c", config(tmp_path, f"{line}\nlistener auto 127.0.0.1\n"), "--data",
                  tmp_path, code=2)

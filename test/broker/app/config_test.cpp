@@ -153,6 +153,18 @@ TEST_CASE("A mistake is named with its line and what would be right", "[config]"
       {"listener 1883\n", "socket_domain ipv5", "ipv4"},
       {"\nlistener 1883 ::1\n", "listener 1883 ::1", "already in line 2 of a.conf"},
       {"listener 1883\n", "max_connections many", "a whole number"},
+      {"listener 1883\n", "certfile /c", "needs a keyfile"},
+      {"listener 1883\n", "enable_proxy_protocol 3", "0 to 2"},
+      {"listener 1883\n", "keyfile /k", "needs a certfile"},
+      {"listener 1883\n", "cafile /c", "needs certfile and keyfile"},
+      {"listener 1883\n", "tls_version tlsv1.1", "tlsv1.2"},
+      {"listener 1883\ncertfile /c\nkeyfile /k\n", "require_certificate true", "needs a cafile"},
+      {"listener 1883\ncertfile /c\nkeyfile /k\n", "crlfile /r", "require_certificate true"},
+      {"listener 1883\ncertfile /c\nkeyfile /k\n", "use_identity_as_username true",
+       "require_certificate true"},
+      {"listener 1\ncertfile /c\nkeyfile /k\ncafile /a\nrequire_certificate true\n"
+       "use_identity_as_username true\n",
+       "use_subject_as_username true", "choose one"},
       {"", "stream a b", "needs a name"},
       {"", "stream", "needs a name"},
       {"", "rule r", "has no 'from FILTER'"},
@@ -186,12 +198,14 @@ TEST_CASE("What would protect or change something is never ignored", "[config]")
   const auto line = GENERATE(
       as<std::string>{}, "plugin /p.so", "auth_plugin /p.so", "plugin_opt_x 1", "auth_opt_x y",
       "psk_file /p", "psk_hint h", "persistence false", "cafile /c", "certfile /c", "keyfile /k",
-      "require_certificate true", "use_identity_as_username true", "protocol websockets",
-      "bind_interface eth0", "mount_point a/", "max_qos 1", "accept_protocol_versions 5",
-      "connection x", "sink kafka x", "cluster x", "crlfile /c", "allow_zero_length_clientid false",
-      "topic # both", "memory_limit 5", "queue_qos0_messages true");
+      "require_certificate true", "use_identity_as_username true", "use_subject_as_username 1",
+      "tls_version tlsv1.3", "ciphers DEFAULT", "ciphers_tls1.3 x", "capath /c", "tls_engine x",
+      "protocol http_api", "websockets_origin https://a", "http_dir /www", "bind_interface eth0",
+      "mount_point a/", "max_qos 1", "accept_protocol_versions 5", "connection x", "sink kafka x",
+      "cluster x", "crlfile /c", "allow_zero_length_clientid false", "topic # both",
+      "memory_limit 5", "queue_qos0_messages true");
   CAPTURE(line);
-  const ConfigOutcome outcome = parse("listener 1883\n" + line + "\n");
+  const ConfigOutcome outcome = parse("listener 1883\n" + line + "\nallow_anonymous true\n");
   REQUIRE_FALSE(outcome.ok());
   const Problem& problem = outcome.problems.front();
   CHECK(problem.line == 2);
@@ -283,6 +297,11 @@ TEST_CASE("A dump reads back as the same configuration", "[config]") {
       as<std::string>{}, "",
       "listener 1883\nlistener auto ::1\nlistener_allow_anonymous true\npassword_file /a b\n"
       "max_packet_size 0\nqueue_drop oldest\npersistent_client_expiration 2m\nlog_type error\n"
+      "listener 8883\ncertfile /c\nkeyfile /k\ncafile /a\nrequire_certificate true\n"
+      "use_identity_as_username true\ncrlfile /r\ntls_version tlsv1.3\nciphers A:B\n"
+      "ciphers_tls1.3 C\ndhparamfile /d\n"
+      "listener 8084\nenable_proxy_protocol 2\nprotocol websockets\nwebsockets_origin "
+      "https://a\nwebsockets_origin b\n"
       "listener 0 /run/s\nsocket_mode 666\nlistener 1885\nsocket_domain ipv6\n"
       "log_dest file /x y\nlog_dest stderr\ncommit_interval 100ms\ndurability written\n"
       "stream telemetry\nrule telemetry\nfrom vehicles/+/telemetry\nto telemetry\n"

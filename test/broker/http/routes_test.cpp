@@ -3,6 +3,8 @@
 // Goal: every line of the contract has its route, and what has none is told apart: no such path,
 // or not with this method. Method: a table of requests.
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -79,7 +81,9 @@ TEST_CASE("Counters have names that metrics and the status can use", "[http]") {
     if (row.label.name.empty()) CHECK("naru_" + short_name(row) + "_total" == row.name);
   }
   CHECK(short_name(counter_rows()[0]) == "publishes_in");
-  CHECK(short_name(counter_rows()[8]) == "dropped_queue_full");
+  const auto dropped = std::ranges::find_if(
+      counter_rows(), [](const auto& row) { return short_name(row) == "dropped_queue_full"; });
+  CHECK(dropped != counter_rows().end());
 }
 
 TEST_CASE("A client is told as the contract says", "[http]") {

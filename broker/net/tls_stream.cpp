@@ -1,0 +1,166 @@
+#include "broker/net/tls_stream.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "storage/base/check.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+namespace {
+
+// What OpenSSL may have kept of a record that was not whole, with room to spare.
+constexpr std::size_t record_room = 2 * SSL3_RT_MAX_PLAIN_LENGTH;
+
+long control_bio(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+struct FreeX509 {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
+using Certificate = std::unique_ptr<X509, FreeX509>;
+
+}  // namespace
+
+BIO_METHOD* TlsStream::new_bio_method() {
+  BIO_METHOD* const method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "naru");
+  NARU_CHECK(method != nullptr);
+  BIO_meth_set_read(method, &TlsStream::read_bio);
+  BIO_meth_set_write(method, &TlsStream::write_bio);
+  BIO_meth_set_ctrl(method, &control_bio);
+  return method;
+}
+
+int TlsStream::read_bio(BIO* bio, char* out, int size) {
+  BytesView& input = static_cast<TlsStream*>(BIO_get_data(bio))->input_;
+  BIO_clear_retry_flags(bio);
+  if (input.empty()) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const std::size_t n = std::min(input.size(), static_cast<std::size_t>(size));
+  std::memcpy(out, input.data(), n);
+  input.remove_prefix(n);
+  return static_cast<int>(n);
+}
+
+// Takes everything, so OpenSSL never has to be asked twice and keeps no buffer for it.
+int TlsStream::write_bio(BIO* bio, const char* in, int size) {
+  Bytes* const output = static_cast<TlsStream*>(BIO_get_data(bio))->output_;
+  NARU_CHECK(output != nullptr);
+  output->append(in, static_cast<std::size_t>(size));
+  return size;
+}
+
+TlsStream::TlsStream(std::shared_ptr<const TlsContext> context)
+    : context_(std::move(context)), ssl_(SSL_new(context_->get())) {
+  BIO* const bio = BIO_new(context_->bio_method());
+  NARU_CHECK(ssl_ != nullptr && bio != nullptr);
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_, bio, bio);
+  SSL_set_accept_state(ssl_);
+}
+
+TlsStream::~TlsStream() { SSL_free(ssl_); }
+
+BytesView TlsStream::receive(BytesView wire, Bytes& room, Bytes& answer) {
+  if (state_ == State::handshake) {
+    if (handshake_bytes_ > limits::handshake_bytes) fail("the handshake is too long");
+    handshake_bytes_ += wire.size();
+  }
+  if (state_ == State::ended || state_ == State::failed) return {};
+  if (room.size() < wire.size() + record_room) room.resize(wire.size() + record_room);
+  input_ = wire;
+  output_ = &answer;
+  std::size_t used = 0;
+  int result = 1;
+  while (result > 0) {
+    ERR_clear_error();
+    result = SSL_read(ssl_, room.data() + used, static_cast<int>(room.size() - used));
+    if (result > 0) used += static_cast<std::size_t>(result);
+  }
+  if (state_ == State::handshake && SSL_is_init_finished(ssl_) == 1) {
+    state_ = State::ready;
+    established_ = true;
+  }
+  note(result);
+  input_ = {};
+  output_ = nullptr;
+  return BytesView{room}.substr(0, used);
+}
+
+void TlsStream::note(int result) {
+  switch (SSL_get_error(ssl_, result)) {
+    case SSL_ERROR_WANT_READ: return;
+    case SSL_ERROR_ZERO_RETURN: state_ = State::ended; return;
+    default: break;
+  }
+  const char* const text = ERR_reason_error_string(ERR_peek_last_error());
+  std::string why = text == nullptr ? "TLS failed" : text;
+  const long verdict = SSL_get_verify_result(ssl_);
+  if (verdict != X509_V_OK) why.append(": ").append(X509_verify_cert_error_string(verdict));
+  fail(std::move(why));
+}
+
+void TlsStream::fail(std::string why) {
+  state_ = State::failed;
+  failure_ = std::move(why);
+  ERR_clear_error();
+}
+
+void TlsStream::send(BytesView plain, Bytes& wire) {
+  NARU_CHECK(state_ == State::ready);
+  if (plain.empty()) return;
+  output_ = &wire;
+  ERR_clear_error();
+  const int result = SSL_write(ssl_, plain.data(), static_cast<int>(plain.size()));
+  if (result <= 0) note(result);
+  output_ = nullptr;
+}
+
+void TlsStream::say_goodbye(Bytes& wire) {
+  if (state_ != State::ready && state_ != State::ended) return;
+  output_ = &wire;
+  ERR_clear_error();
+  SSL_shutdown(ssl_);
+  output_ = nullptr;
+  ERR_clear_error();
+}
+
+Bytes TlsStream::common_name() const {
+  const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
+  if (!certificate) return {};
+  const X509_NAME* const subject = X509_get_subject_name(certificate.get());
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return {};
+  unsigned char* text = nullptr;
+  const int size =
+      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size < 0) return {};
+  Bytes name{reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
+  OPENSSL_free(text);
+  // A zero byte would let "admin\0.example" pass for admin somewhere.
+  return name.find('\0') == Bytes::npos ? name : Bytes{};
+}
+
+Bytes TlsStream::subject() const {
+  const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
+  BIO* const memory = BIO_new(BIO_s_mem());
+  Bytes text;
+  if (certificate && memory != nullptr &&
+      X509_NAME_print_ex(memory, X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253) >
+          0) {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(memory, &data);
+    text.assign(data, static_cast<std::size_t>(size));
+  }
+  BIO_free(memory);
+  return text;
+}
+
+}  // namespace naru::broker
