@@ -226,6 +226,17 @@ void LaneShard::due(const Bytes& key) {
 
 // ---- what the broker owes ----------------------------------------------------------------------
 
+// No local goes by the client id: what the client is now, not the session it published in.
+Route LaneShard::route_of_client(LaneState& lane, BytesView client_id) const {
+  const Client* const client = lane.find_client(client_id);
+  if (client != nullptr && client->row.number != 0) {
+    return {client->row.number, 0, lane.lane(), Route::Kind::session, 0};
+  }
+  const auto presence = present_.find(client_id);
+  const ConnectionId connection = presence == present_.end() ? 0 : presence->second.connection;
+  return {connection, 0, settings_.shard, Route::Kind::connection, 0};
+}
+
 void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live) {
   if (outbox.publishing) return;
   if (settings_.planted == PlantedFault::clear_before_write &&
@@ -243,7 +254,7 @@ void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox
   failed_outboxes_.erase({lane.lane(), id});
   outbox.publishing = true;
   const MessageRef message = outbox.message;
-  const Route from{outbox.row.session, 0, lane.lane(), Route::Kind::session, 0};
+  const Route from = route_of_client(lane, outbox.row.client_id);
   const Waiter waiter{Waiter::Kind::outbox, id, lane.lane()};
   const auto attempt = std::exchange(outbox.published, true) ? Publisher::Attempt::repeat
                                                              : Publisher::Attempt::first;

@@ -75,7 +75,6 @@ class LaneShard {
 
   const TextMap<Presence>& present() const { return present_; }
 
-  // A row of the node's own.
   void put_meta(BytesView key, BytesView value);
   void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
   const RetainedIndex& retained() const { return retained_; }
@@ -190,6 +189,7 @@ class LaneShard {
   void leave(Leave& leave);
   void fail_client(LaneState& lane, const Bytes& client_id);
   void retry_failed();
+  Route route_of_client(LaneState& lane, BytesView client_id) const;
   void publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live);
   bool is_behind_failed(const LaneState& lane, std::uint64_t id, const Outbox& outbox) const;
   void retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox);

@@ -168,7 +168,8 @@ Violations check_order(const Timeline& run) {
       };
       const bool same_connection =
           before.copy != never && at(run, before.copy).connection == record.connection;
-      const bool once = publish->attempts == 1 && copies_allowed(run, session, *publish) == 1;
+      const bool once =
+          !later && publish->attempts == 1 && copies_allowed(run, session, *publish) == 1;
       if (first && !later && behind(before.index))
         findings.add(name_of(run, *publish) + " reached " + name_of(session) + " after a later one",
                      publish, {before.index, index});
@@ -269,6 +270,20 @@ class SessionModel {
   bool accepted_ = false;
 };
 
+// The last SUBACK of a connection; never when a SUBSCRIBE of it has none.
+std::size_t last_answer(const Timeline& run, const Record& of) {
+  const auto& records = run.history.records();
+  std::size_t open = 0, answer = never;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i].client != of.client || records[i].connection != of.connection) continue;
+    if (records[i].event == Event::subscribe_sent) ++open;
+    if (records[i].event != Event::suback || open == 0) continue;
+    --open;
+    answer = i;
+  }
+  return open == 0 ? answer : never;
+}
+
 // The retained replays of a session that no SUBSCRIBE explains.
 void find_replays(const Timeline& run, const Session& session, Findings& findings) {
   std::map<std::uint32_t, std::size_t> newest_subscribe;  // By connection.
@@ -283,11 +298,8 @@ void find_replays(const Timeline& run, const Session& session, Findings& finding
     if (newest_subscribe.count(record.connection) != 0 || newest_subscribe.empty()) continue;
     // A replay with QoS > 0 may still be on its way from an earlier SUBSCRIBE; but not a message
     // that is younger than the last SUBACK, and one with QoS 0 is never queued.
-    std::size_t granted = 0;
-    for (const Subscription& each : session.subscriptions)
-      if (each.granted != never) granted = std::max(granted, each.granted);
     const std::size_t asked = newest_subscribe.rbegin()->second;
-    if (record.qos == 0 || (granted > asked && publish->sent > granted))
+    if (record.qos == 0 || publish->sent > last_answer(run, at(run, asked)))
       findings.add(name_of(session) + " got a retained replay at resume", publish, {asked, index});
   }
 }
