@@ -27,10 +27,11 @@ STAGES=(
   "power-loop        | 300  |       | the same with loss of all that was not synced"
   "planted-faults    | 400  |       | each fault put in on purpose is caught"
   "simulator         | 300  |       | one node's cores from seeds"
-  "build-asan        | 700  |       | the build with AddressSanitizer and UBSan"
+  "core-bench        | 120  |       | what one step costs inside the cores, printed"
+  "build-asan        | 900  |       | the build with AddressSanitizer and UBSan"
   "unit-asan         | 240  |       | unit tests under it"
   "system-asan       | 300  |       | system tests under it, a part"
-  "build-tsan        | 500  |       | the build with ThreadSanitizer, what has threads"
+  "build-tsan        | 700  |       | the build with ThreadSanitizer, what has threads"
   "unit-tsan         | 180  |       | unit tests of shard, mailbox and committer under it"
   "system-tsan       | 300  |       | system tests on two shards under it, a part"
   "build-fuzz        | 300  |       | the fuzz targets"
@@ -160,15 +161,13 @@ stage_planted_faults() {
   return $all
 }
 
-# With --ci the seeds that are known to pass, without full disks: test/sim/RESULTS.md says which
-# of the others do not yet, and why they are wanted.
 stage_simulator() {  # Each processor has its share of the seeds.
-  local worker share last failed all=0 pids=() weather=()
+  local worker share last failed all=0 pids=()
   needs $RELEASE/naru_sim || return 1
-  share=$(($(by_mode 20 200 5000) / JOBS))
-  [ "$NARU_TEST_MODE" != ci ] || weather=(--disk-never-full)
+  if $RELEASE/naru_sim --seeds 10 --twice; then count 10 0; else count 0 1; all=1; fi
+  share=$(($(by_mode 300 1000 10000) / JOBS))
   for ((worker = 0; worker < JOBS; worker++)); do
-    $RELEASE/naru_sim --from $((5 + worker * share)) --seeds "$share" "${weather[@]}" \
+    $RELEASE/naru_sim --from $((1 + worker * share)) --seeds "$share" \
       > "$LOGS/$NARU_STAGE.$worker" 2>&1 &
     pids+=($!)
   done
@@ -181,6 +180,10 @@ stage_simulator() {  # Each processor has its share of the seeds.
     count "$(number_before passed "$last")" "$failed"
   done
   return $all
+}
+
+stage_core_bench() {
+  needs $RELEASE/naru_core_bench && $RELEASE/naru_core_bench --benchmark_min_time=0.05
 }
 
 stage_build_asan() { build asan narud naru_unit; }
