@@ -39,12 +39,12 @@ struct Carried {
 struct ReplyTo {
   std::uint16_t shard = 0;
   std::uint64_t number = 0;  // 0: nobody waits.
-  // Rises when the publishers of all that failed know it. What was sent before is refused behind
-  // the failed one, or a later message of a publisher would overtake an earlier one.
-  std::uint32_t generation = 1;
+  // How many failures of the lanes' shard the front has passed on. What it sent before it heard of
+  // all of them is refused, or a later message of a publisher would overtake a failed one.
+  std::uint32_t heard = 0;
   template <class Archive>
   void fields(Archive& a) {
-    a(shard, number, generation);
+    a(shard, number, heard);
   }
 };
 

@@ -90,9 +90,10 @@ struct Completed {  // PUBCOMP may go out.
 struct Committed {
   std::uint64_t number = 0;
   bool failed = false;
+  std::uint16_t by = 0;  // The lanes' shard.
   template <class Archive>
   void fields(Archive& a) {
-    a(number, failed);
+    a(number, failed, by);
   }
 };
 struct RetainedFound {

@@ -203,14 +203,12 @@ void LaneShard::on(hop::CommandReply& reply) {
   LaneState& lane = led(cluster::lane_of(reply.device));
   Unit unit{*this};
   append_step(lane, reply.device, reply.id, reply.state, reply.result, unit);
-  const hop::Committed done{reply.reply.number, false};
   if (unit.empty()) {
-    if (reply.reply.number != 0) output_.hops[reply.reply.shard].emplace_back(done);
+    if (reply.reply.number == 0) return;
+    output_.hops[reply.reply.shard].emplace_back(hop::Committed{reply.reply.number, false});
     return;
   }
-  if (reply.reply.number != 0) {
-    unit.reply(reply.reply.shard, done, hop::Committed{reply.reply.number, true});
-  }
+  unit.reply(reply.reply);
   unit.submit(true);
 }
 

@@ -28,7 +28,7 @@ LaneShard::LaneShard(const ShardSettings& settings, RouteTable& routes, Publishe
       counters_(counters),
       lanes_(cluster::lane_count),
       recent_(recent_messages),
-      failed_generations_(settings.shards) {
+      told_(settings.shards) {
   for (LaneId id = 0; id < cluster::lane_count; ++id) {
     if (settings_.shard_of_lane(id) != settings_.shard) continue;
     lanes_[id] = std::make_unique<LaneState>(id);

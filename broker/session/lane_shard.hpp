@@ -108,7 +108,6 @@ class LaneShard {
     std::uint16_t shard = 0;
     Hop on_success;
     Hop on_failure;
-    std::uint32_t generation = 0;  // Of a publish.
   };
   struct Pending {
     std::vector<PendingRecord> records;
@@ -142,9 +141,7 @@ class LaneShard {
 
   LaneState& led(LaneId id);
   // A publish of the same front has failed, and the front had not heard of it yet.
-  bool is_behind_failed(const ReplyTo& reply) const {
-    return reply.generation <= failed_generations_[reply.shard];
-  }
+  bool is_behind_failed(const ReplyTo& reply) const { return reply.heard != told_[reply.shard]; }
   void refuse(const ReplyTo& reply);
   void apply(Pending& pending, const storage::CommitOutcome& outcome, LiveSink& live);
   void fail(Pending& pending);
@@ -253,7 +250,7 @@ class LaneShard {
   Deadlines<Bytes, StoreMillis> dues_;
   Effects effects_;
   std::vector<std::pair<std::uint64_t, storage::MessageRef>> recent_;  // Read back lately.
-  std::vector<std::uint32_t> failed_generations_;                      // By shard of the front.
+  std::vector<std::uint32_t> told_;  // By shard of the front: failed publishes.
   DiskRoom room_;
   std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
   std::vector<storage::OriginForgotten> failed_forgets_;

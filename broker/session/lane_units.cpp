@@ -22,13 +22,14 @@ cluster::LanePosition LaneShard::Unit::add(LaneState& lane, Body body, MessageRe
 }
 
 void LaneShard::Unit::reply(std::uint16_t shard, Hop on_success, Hop on_failure) {
-  pending_.replies.push_back({shard, std::move(on_success), std::move(on_failure), 0});
+  pending_.replies.push_back({shard, std::move(on_success), std::move(on_failure)});
 }
 
 void LaneShard::Unit::reply(const ReplyTo& to) {
   if (to.number == 0) return;
+  const std::uint16_t by = owner_->settings_.shard;
   pending_.replies.push_back(
-      {to.shard, hop::Committed{to.number, false}, hop::Committed{to.number, true}, to.generation});
+      {to.shard, hop::Committed{to.number, false, by}, hop::Committed{to.number, true, by}});
 }
 
 void LaneShard::Unit::submit(bool urgent) {
@@ -120,8 +121,7 @@ void LaneShard::fail(Pending& pending) {
     fail_outbox(lane, each);
   }
   for (Reply& reply : pending.replies) {
-    std::uint32_t& failed = failed_generations_[reply.shard];
-    failed = std::max(failed, reply.generation);
+    if (std::holds_alternative<hop::Committed>(reply.on_failure)) ++told_[reply.shard];
     output_.hops[reply.shard].push_back(std::move(reply.on_failure));
   }
   if (pending.request != 0) output_.answered.push_back({pending.request, true});
@@ -131,9 +131,8 @@ void LaneShard::fail(Pending& pending) {
 // Without a commit: there is no room, or an earlier one of the same front has failed.
 void LaneShard::refuse(const ReplyTo& reply) {
   if (reply.number == 0) return;
-  std::uint32_t& failed = failed_generations_[reply.shard];
-  failed = std::max(failed, reply.generation);
-  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, true});
+  ++told_[reply.shard];
+  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, true, settings_.shard});
 }
 
 }  // namespace naru::broker

@@ -36,7 +36,8 @@ Publisher::Publisher(const ShardSettings& settings, const RouteTable& routes, co
       output_(output),
       counters_(counters),
       targets_(settings.shards),
-      durable_(settings.shards) {}
+      durable_(settings.shards),
+      heard_(settings.shards) {}
 
 std::uint16_t Publisher::shard_of_topic(BytesView topic) const {
   return settings_.shard_of_lane(cluster::lane_of(topic));
@@ -127,16 +128,21 @@ void Publisher::sort_out(const MessageView& view, MessageRef& kept, const Route&
 std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, bool once,
                               ReplyTo reply) {
   std::uint32_t parts = 0;
+  const auto to_shard = [&](std::uint16_t shard) {
+    return ReplyTo{reply.shard, reply.number, heard_[shard]};
+  };
+  const auto durable_reply = [&](std::uint16_t shard) {
+    return view.qos != 0 ? to_shard(shard) : ReplyTo{};
+  };
   for (std::uint16_t shard = 0; shard < settings_.shards; ++shard) {
     if (targets_[shard].empty()) continue;
-    const ReplyTo to = durable_[shard] ? reply : ReplyTo{};
+    const ReplyTo to = durable_[shard] ? to_shard(shard) : ReplyTo{};
     parts += durable_[shard] ? 1 : 0;
     output_.hops[shard].emplace_back(
         hop::PublishTo{Carried{kept}, std::move(targets_[shard]), once, to});
     targets_[shard].clear();
     durable_[shard] = false;
   }
-  const ReplyTo durable_reply = view.qos != 0 ? reply : ReplyTo{};
   for (const std::size_t hit : rule_hits_) {
     const Rule& rule = rules_[hit];
     KeyTemplate::Made made = rule.key.make(view);
@@ -148,23 +154,25 @@ std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, b
     }
     const LaneId lane = cluster::lane_of(made.key);
     parts += view.qos != 0 ? 1 : 0;
-    output_.hops[settings_.shard_of_lane(lane)].emplace_back(
+    const std::uint16_t shard = settings_.shard_of_lane(lane);
+    output_.hops[shard].emplace_back(
         hop::StreamAppend{lane, dead ? Bytes{dead_letter_stream} : rule.stream, std::move(made.key),
                           static_cast<std::uint8_t>(made.note), std::move(made.note_text),
-                          Carried{kept}, once, durable_reply});
+                          Carried{kept}, once, durable_reply(shard)});
   }
   rule_hits_.clear();
   if (command_reply_) {
     parts += view.qos != 0 ? 1 : 0;
-    command_reply_->reply = durable_reply;
     const LaneId lane = cluster::lane_of(command_reply_->device);
-    output_.hops[settings_.shard_of_lane(lane)].emplace_back(std::move(*command_reply_));
+    const std::uint16_t shard = settings_.shard_of_lane(lane);
+    command_reply_->reply = durable_reply(shard);
+    output_.hops[shard].emplace_back(std::move(*command_reply_));
     command_reply_.reset();
   }
   if (view.retain) {
     parts += view.qos != 0 ? 1 : 0;
-    output_.hops[shard_of_topic(view.topic)].emplace_back(
-        hop::RetainedPut{Carried{kept}, durable_reply});
+    const std::uint16_t shard = shard_of_topic(view.topic);
+    output_.hops[shard].emplace_back(hop::RetainedPut{Carried{kept}, durable_reply(shard)});
   }
   return parts;
 }
@@ -179,10 +187,10 @@ Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, 
                     std::ranges::any_of(targets_, [](const auto& list) { return !list.empty(); });
   if (!hops) return {matched, false};
   if (!kept) kept = storage::Message::make(view);
-  const ReplyTo reply{settings_.shard, base_ + open_.size(), generation_};
+  const ReplyTo reply{settings_.shard, base_ + open_.size(), 0};
   const std::uint32_t parts = send(view, kept, attempt != Attempt::only, reply);
   if (parts == 0) return {matched, false};
-  open_.push_back({waiter, parts, false});
+  open_.push_back({waiter, parts, {}});
   return {matched, true};
 }
 
@@ -203,16 +211,16 @@ void Publisher::on(const hop::Committed& committed, LiveSink& live) {
   if (committed.number < base_ || committed.number - base_ >= open_.size()) return;
   Open& open = open_[static_cast<std::size_t>(committed.number - base_)];
   NARU_CHECK(open.parts > 0);
-  if (committed.failed && !std::exchange(open.failed, true)) ++failed_open_;
+  if (committed.failed) open.failed_by.push_back(committed.by);
   if (--open.parts > 0) return;
-  const Open done = open;
-  // What its publisher sends from here on knows of the failure. Of several, all must be over.
-  if (done.failed && --failed_open_ == 0) ++generation_;
+  const Open done = std::move(open);
+  for (const std::uint16_t shard : done.failed_by) ++heard_[shard];  // From here on it is known.
   while (!open_.empty() && open_.front().parts == 0) {
     open_.pop_front();
     ++base_;
   }
-  if (done.waiter.kind != Waiter::Kind::nobody) live.on_published(done.waiter, done.failed);
+  if (done.waiter.kind != Waiter::Kind::nobody)
+    live.on_published(done.waiter, !done.failed_by.empty());
 }
 
 }  // namespace naru::broker

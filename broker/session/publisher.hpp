@@ -84,7 +84,7 @@ class Publisher {
   struct Open {
     Waiter waiter;
     std::uint32_t parts = 0;
-    bool failed = false;
+    std::vector<std::uint16_t> failed_by;  // Shards, one for each part.
   };
 
   void merge_owners();
@@ -111,8 +111,7 @@ class Publisher {
   std::deque<Open> open_;  // open_[0] has number base_.
   std::uint64_t base_ = 1;
   std::uint64_t origins_ = 0;
-  std::uint32_t generation_ = 1;   // Of ReplyTo.
-  std::uint32_t failed_open_ = 0;  // Publishes with a failed part whose others are on the way.
+  std::vector<std::uint32_t> heard_;  // By shard, of ReplyTo.
 };
 
 }  // namespace naru::broker

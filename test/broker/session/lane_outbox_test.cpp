@@ -187,7 +187,7 @@ TEST_CASE("LaneShard takes no new message for a session while the disk has no ro
   REQUIRE(behind.size() == 1);
   CHECK(behind[0].failed);
 
-  publish.reply.generation = 2;
+  publish.reply.heard = 2;
   bench.take(publish);
   bench.commit();
   const auto taken = bench.told<hop::Committed>();
