@@ -112,8 +112,10 @@ Result<Acl> Acl::parse(std::string_view text, const std::string& name) {
       [&](std::string_view line, unsigned number) { return acl.add_line(line, number, section); });
   if (!faults.empty()) return Error{Errc::invalid, faults};
   const auto denies = [](const Rule& rule) { return rule.grants == 0; };
-  for (std::vector<Rule>& rules : acl.sections_) std::ranges::stable_partition(rules, denies);
-  std::ranges::stable_partition(acl.patterns_, denies);
+  for (std::vector<Rule>& rules : acl.sections_) {
+    std::stable_partition(rules.begin(), rules.end(), denies);
+  }
+  std::stable_partition(acl.patterns_.begin(), acl.patterns_.end(), denies);
   return acl;
 }
 
