@@ -81,13 +81,16 @@ struct Config {
   std::uint64_t max_queued_bytes = 0;
   QueueDrop queue_drop = QueueDrop::newest;  // Which message goes at such a limit.
   std::uint16_t max_keepalive = 0;           // In seconds; 0: the client's.
-  std::uint32_t max_packet_size = 0;         // Never 0 once checked.
-  std::uint32_t message_size_limit = 0;      // Of a payload; 0: only max_packet_size.
-  Seconds persistent_client_expiration{0};   // 0: never.
+  std::uint16_t max_topic_alias = 0;         // Of one connection, to us; then from us.
+  std::uint16_t max_topic_alias_broker = 0;
+  std::uint32_t max_packet_size = 0;        // Never 0 once checked.
+  std::uint32_t message_size_limit = 0;     // Of a payload; 0: only max_packet_size.
+  Seconds persistent_client_expiration{0};  // 0: never.
   bool retain_available = true;
 
   std::string command_prefix;
-  std::string api_socket;  // Never empty once checked.
+  std::string response_information;  // Empty: none.
+  std::string api_socket;            // Never empty once checked.
   std::string pid_file;
   std::string port_file;
   std::uint32_t shards = 0;  // 0: one per processor.

@@ -67,6 +67,8 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
   settings.shard = shard;
   settings.shards = static_cast<std::uint16_t>(config_.shards);
   settings.max_inflight = config.max_inflight_messages == 0 ? 32'767 : config.max_inflight_messages;
+  settings.topic_aliases_in = config.max_topic_alias;
+  settings.topic_aliases_out = config.max_topic_alias_broker;
   settings.max_packet_size = config.max_packet_size;
   settings.max_queued_messages = config.max_queued_messages;
   settings.max_queued_bytes = config.max_queued_bytes;
@@ -78,6 +80,7 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
   settings.max_keep_alive_s = config.max_keepalive;
   settings.retain_available = config.retain_available;
   settings.command_prefix = config.command_prefix;
+  settings.response_information = config.response_information;
   for (const StreamConfig& stream : config.streams) {
     settings.stream_keys[stream.name] = keys_per_lane(stream.keys_max);
   }

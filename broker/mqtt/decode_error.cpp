@@ -11,6 +11,7 @@ struct ErrorRow {
   DecodeError error;
   ReasonCode reason;
   std::string_view name;
+  std::string_view text;
 };
 
 using E = DecodeError;
@@ -18,17 +19,17 @@ using R = ReasonCode;
 
 // clang-format off
 constexpr std::array error_rows{
-  ErrorRow{E::none,                R::success,                      "none"},
-  ErrorRow{E::malformed,           R::malformed_packet,             "malformed"},
-  ErrorRow{E::protocol_error,      R::protocol_error,               "protocol_error"},
-  ErrorRow{E::unsupported_version, R::unsupported_protocol_version, "unsupported_version"},
-  ErrorRow{E::invalid_topic,       R::topic_name_invalid,           "invalid_topic"},
-  ErrorRow{E::invalid_filter,      R::topic_filter_invalid,         "invalid_filter"},
-  ErrorRow{E::property_unknown,    R::malformed_packet,             "property_unknown"},
-  ErrorRow{E::property_misplaced,  R::protocol_error,               "property_misplaced"},
-  ErrorRow{E::property_repeated,   R::protocol_error,               "property_repeated"},
-  ErrorRow{E::property_value,      R::protocol_error,               "property_value"},
-  ErrorRow{E::topic_alias_invalid, R::topic_alias_invalid,          "topic_alias_invalid"},
+  ErrorRow{E::none,                R::success,                      "none",                  ""},
+  ErrorRow{E::malformed,           R::malformed_packet,             "malformed",             "a length, a reserved bit or UTF-8 is wrong"},
+  ErrorRow{E::protocol_error,      R::protocol_error,               "protocol_error",        "MQTT does not allow this here"},
+  ErrorRow{E::unsupported_version, R::unsupported_protocol_version, "unsupported_version",   "MQTT 3.1, 3.1.1 and 5.0 are spoken here"},
+  ErrorRow{E::invalid_topic,       R::topic_name_invalid,           "invalid_topic",         "a topic may not be empty nor contain wildcards"},
+  ErrorRow{E::invalid_filter,      R::topic_filter_invalid,         "invalid_filter",        "the filter breaks the rules for wildcards or $share"},
+  ErrorRow{E::property_unknown,    R::malformed_packet,             "property_unknown",      "MQTT has no such property"},
+  ErrorRow{E::property_misplaced,  R::protocol_error,               "property_misplaced",    "a property does not belong into this packet"},
+  ErrorRow{E::property_repeated,   R::protocol_error,               "property_repeated",     "a property stands twice that may stand once"},
+  ErrorRow{E::property_value,      R::protocol_error,               "property_value",        "the value of a property is outside its range"},
+  ErrorRow{E::topic_alias_invalid, R::topic_alias_invalid,          "topic_alias_invalid",   "a topic alias may not be 0"},
 };
 // clang-format on
 
@@ -47,5 +48,7 @@ const ErrorRow& row_of(DecodeError error) { return error_rows[static_cast<std::s
 ReasonCode reason_of(DecodeError error) { return row_of(error).reason; }
 
 std::string_view name(DecodeError error) { return row_of(error).name; }
+
+std::string_view text_of(DecodeError error) { return row_of(error).text; }
 
 }  // namespace naru::mqtt

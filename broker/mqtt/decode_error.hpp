@@ -29,5 +29,6 @@ enum class [[nodiscard]] DecodeError : std::uint8_t{
 ReasonCode reason_of(DecodeError error);
 
 std::string_view name(DecodeError error);
+std::string_view text_of(DecodeError error);  // For the developer of the client.
 
 }  // namespace naru::mqtt

@@ -19,6 +19,7 @@
 #include "broker/session/hop.hpp"
 #include "broker/session/send_window.hpp"
 #include "broker/session/shard_output.hpp"
+#include "broker/session/topic_aliases.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/fifo.hpp"
 
@@ -43,6 +44,7 @@ struct Connection {
   bool client_id_assigned = false;
   bool expiry_was_zero = true;
   bool has_will = false;
+  bool wants_response_information = false;
   std::uint16_t keep_alive_s = 0;
   std::uint16_t requested_keep_alive_s = 0;
   std::uint32_t granted_expiry_s = 0;
@@ -52,8 +54,9 @@ struct Connection {
 
   Bytes client_id;
   Bytes identity;
-  std::shared_ptr<const Acl> acl;      // None: it may do everything.
-  std::optional<std::uint64_t> proof;  // Of its admission; none: the gate was not asked.
+  std::unique_ptr<TopicAliases> aliases;  // None: neither side may use any.
+  std::shared_ptr<const Acl> acl;         // None: it may do everything.
+  std::optional<std::uint64_t> proof;     // Of its admission; none: the gate was not asked.
   LaneId lane = 0;
   SessionNumber session = 0;  // 0: clean.
   std::uint64_t epoch = 0;

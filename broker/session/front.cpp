@@ -165,7 +165,7 @@ void Front::on_disconnect(Connection& c, const mqtt::Frame& frame) {
 
 namespace {
 
-constexpr std::size_t disconnect_bytes = 16;  // At most, without a text.
+constexpr std::size_t goodbye_bytes = 16;  // Of a DISCONNECT or a refusing CONNACK without text.
 
 // What an operator, time or another connection ends is no fault of the client's.
 bool breaks_protocol(mqtt::ReasonCode reason) {
@@ -182,6 +182,12 @@ bool breaks_protocol(mqtt::ReasonCode reason) {
 
 }  // namespace
 
+// The text, unless a client that takes only small packets would not take one with it.
+BytesView Front::reason_string(const Connection& c, BytesView text) {
+  const bool fits = c.packet_size_max == 0 || text.size() + goodbye_bytes <= c.packet_size_max;
+  return fits ? text : BytesView{};
+}
+
 void Front::end(Connection& c, ReasonCode reason, BytesView text) {
   if (c.state == Connection::State::closing) return;
   if (breaks_protocol(reason)) ++counters_.protocol_errors;
@@ -189,12 +195,15 @@ void Front::end(Connection& c, ReasonCode reason, BytesView text) {
   if (c.version == mqtt::Version::v5 && c.state == Connection::State::live) {
     mqtt::Disconnect packet;
     packet.reason = reason;
-    const bool fits = c.packet_size_max == 0 || text.size() + disconnect_bytes <= c.packet_size_max;
-    if (fits) packet.reason_string = text;
+    packet.reason_string = reason_string(c, text);
     mqtt::encode(packet, c.version, c.output);
   }
   detach(c, true, reason, std::nullopt);
   close(c);
+}
+
+void Front::fail(Connection& c, mqtt::DecodeError error) {
+  end(c, mqtt::reason_of(error), mqtt::text_of(error));
 }
 
 bool Front::kick(ConnectionId id, BytesView text) {

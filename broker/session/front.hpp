@@ -78,17 +78,17 @@ class Front final : public LiveSink {
   bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
   void handle_live(Connection& c, const mqtt::Frame& frame);
 
-  // Says goodbye with this reason, where the version can, and closes.
   void end(Connection& c, ReasonCode reason, BytesView text = {});
+  static BytesView reason_string(const Connection& c, BytesView text);
   void close(Connection& c);
-  void fail(Connection& c, mqtt::DecodeError error) { end(c, mqtt::reason_of(error)); }
+  void fail(Connection& c, mqtt::DecodeError error);
 
   bool on_connect(Connection& c, const mqtt::Frame& frame);
   void attach(Connection& c, const mqtt::Connect& connect);
   ReasonCode judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids);
   ReasonCode judge_will(Connection& c, mqtt::Connect& connect);
   std::optional<storage::WillRow> will_row(const Connection& c, const mqtt::Will& will);
-  void refuse(Connection& c, ReasonCode reason);
+  void refuse(Connection& c, ReasonCode reason, BytesView text = {});
   void detach(Connection& c, bool publish_will, ReasonCode reason,
               std::optional<std::uint32_t> expiry_s);
   Bytes new_client_id();

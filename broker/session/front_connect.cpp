@@ -15,6 +15,16 @@ using mqtt::Version;
 
 namespace {
 constexpr std::uint32_t never_expires = 0xffffffff;
+
+Bytes with_client_id(Bytes text, BytesView client_id) {
+  static constexpr BytesView variable = "%c";
+  for (auto at = text.find(variable); at != Bytes::npos;
+       at = text.find(variable, at + client_id.size())) {
+    text.replace(at, variable.size(), client_id);
+  }
+  return text;
+}
+
 }  // namespace
 
 // An id nobody guesses twice, in a lane of this shard, so that nothing need be handed over.
@@ -37,9 +47,10 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   c.version = connect.version;
   if (error != mqtt::DecodeError::none) {
     ++counters_.refused_connects;
+    c.packet_size_max = connect.maximum_packet_size;  // If it came that far.
     const mqtt::ReasonCode reason = mqtt::reason_of(error);
     if (error == mqtt::DecodeError::unsupported_version || c.version == Version::v5) {
-      refuse(c, reason);
+      refuse(c, reason, mqtt::text_of(error));
     } else {
       close(c);  // 3.x has no word for a malformed CONNECT.
     }
@@ -126,6 +137,7 @@ mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
 void Front::attach(Connection& c, const mqtt::Connect& connect) {
   c.client_id = connect.client_id.empty() ? new_client_id() : Bytes{connect.client_id};
   c.lane = cluster::lane_of(c.client_id);
+  c.wants_response_information = connect.request_response_information;
   c.requested_keep_alive_s = connect.keep_alive;
   c.keep_alive_s = connect.keep_alive;
   const bool capped = settings_.max_keep_alive_s != 0 && settings_.max_keep_alive_s != 65'535;
@@ -135,6 +147,10 @@ void Front::attach(Connection& c, const mqtt::Connect& connect) {
   }
   c.receive_maximum = connect.receive_maximum;
   c.packet_size_max = connect.maximum_packet_size;
+  const auto aliases = std::min(connect.topic_alias_maximum, settings_.topic_aliases_out);
+  if (c.version == Version::v5 && (aliases != 0 || settings_.topic_aliases_in != 0)) {
+    c.aliases = std::make_unique<TopicAliases>(settings_.topic_aliases_in, aliases);
+  }
   // 3.x: a session that is not clean has no end of its own.
   c.requested_expiry_s = c.version == Version::v5 ? connect.session_expiry_interval
                          : connect.clean_start    ? 0
@@ -174,9 +190,10 @@ std::optional<storage::WillRow> Front::will_row(const Connection& c, const mqtt:
                           will.expiry.value_or(0)};
 }
 
-void Front::refuse(Connection& c, ReasonCode reason) {
+void Front::refuse(Connection& c, ReasonCode reason, BytesView text) {
   mqtt::Connack packet;
   packet.reason = reason;
+  packet.reason_string = reason_string(c, text);
   mqtt::encode(packet, c.version, c.output);
   close(c);
 }
@@ -206,6 +223,12 @@ void Front::on(const hop::Attached& attached) {
   }
   packet.receive_maximum = settings_.receive_maximum;
   packet.maximum_packet_size = settings_.max_packet_size;
+  packet.topic_alias_maximum = settings_.topic_aliases_in;
+  Bytes response_information;
+  if (c->wants_response_information) {
+    response_information = with_client_id(settings_.response_information, c->client_id);
+  }
+  packet.response_information = response_information;
   packet.retain_available = settings_.retain_available;
   packet.shared_subscription_available = false;
   mqtt::encode(packet, c->version, c->output);

@@ -32,14 +32,30 @@ mqtt::PublishHead head_of(const MessageView& view, StoreMillis now, mqtt::Packet
   return head;
 }
 
+// The topic to write in a PUBLISH: none where the client knows an alias for it. An alias that it is
+// to learn must not make the packet too large for it.
+BytesView shorten(Connection& c, const MessageView& view, mqtt::PublishHead& head) {
+  const TopicAliases::Choice choice = c.aliases->choose(view.topic);
+  head.topic_alias = choice.alias;
+  if (choice.known) return {};
+  if (c.packet_size_max != 0 && mqtt::publish_size(c.version, head, view.topic, view.properties,
+                                                   view.payload) > c.packet_size_max) {
+    head.topic_alias = 0;
+    return view.topic;
+  }
+  c.aliases->sent(view.topic, choice);
+  return view.topic;
+}
+
 }  // namespace
 
 void Front::write(Connection& c, const MessageView& view, mqtt::PacketId id, std::uint8_t options,
                   bool dup, const std::vector<std::uint32_t>& ids) {
   ++counters_.deliveries_out;
   const std::size_t before = c.output.size();
-  mqtt::encode_publish(c.output, c.version, head_of(view, store_now_, id, options, dup, ids),
-                       view.topic, view.properties, view.payload);
+  mqtt::PublishHead head = head_of(view, store_now_, id, options, dup, ids);
+  const BytesView topic = c.aliases ? shorten(c, view, head) : view.topic;
+  mqtt::encode_publish(c.output, c.version, head, topic, view.properties, view.payload);
   counters_.bytes_out += c.output.size() - before;
   touch(c);
 }

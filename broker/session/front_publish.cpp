@@ -18,7 +18,11 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   mqtt::Publish p;
   const mqtt::DecodeError error = mqtt::decode_publish(frame, c.version, p);
   if (error != mqtt::DecodeError::none) return fail(c, error);
-  if (p.topic_alias != 0) return end(c, ReasonCode::topic_alias_invalid);  // We granted none.
+  if (p.topic_alias != 0) {
+    const ReasonCode known = c.aliases ? c.aliases->resolve(p.topic_alias, p.topic)
+                                       : ReasonCode::topic_alias_invalid;  // We granted none.
+    if (known != ReasonCode::success) return end(c, known);
+  }
   if (!p.properties_clean && !p.subscription_ids.empty()) {
     return end(c, ReasonCode::protocol_error);
   }
