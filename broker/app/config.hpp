@@ -90,6 +90,7 @@ struct Config {
 
   std::string command_prefix;
   std::string response_information;  // Empty: none.
+  std::uint16_t sys_interval = 0;    // In seconds; 0: no $SYS topics.
   std::string api_socket;            // Never empty once checked.
   std::string pid_file;
   std::string port_file;

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "broker/http/api.hpp"
+#include "broker/http/sys_topics.hpp"
 #include "broker/session/recovery.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/log.hpp"
@@ -183,6 +184,9 @@ Result<void> Node::open_doors() {
   http_ = std::make_unique<HttpServer>(shards_[0]->context(), config_.api_socket, make_api(*this));
   const auto serving = http_->start();
   if (!serving) return serving;
+  if (config_.sys_interval != 0) {
+    start_sys_topics(shards_[0]->context(), this, Seconds{config_.sys_interval});
+  }
   if (!config_.port_file.empty()) return write_port_file(config_.port_file, listeners_);
   return {};
 }

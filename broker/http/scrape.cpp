@@ -1,4 +1,4 @@
-// GET /v1/metrics: gathers one scrape from shards, lanes and the store.
+// GET /v1/metrics, and what it is made of.
 
 #include <utility>
 
@@ -6,6 +6,7 @@
 #include "broker/http/counters.hpp"
 #include "broker/http/metrics.hpp"
 #include "broker/http/routes.hpp"
+#include "broker/http/scrape.hpp"
 #include "broker/session/shard_core.hpp"
 
 namespace naru::broker {
@@ -80,19 +81,25 @@ void add_store(Scrape& scrape, const StoreFacts& store) {
 
 }  // namespace
 
-Answer get_metrics(Call call) {
-  auto asking = ask_all<ShardPart>(call.control, part_of);
+awaitable<Scrape> gather_scrape(Control* control) {
+  auto asking = ask_all<ShardPart>(control, part_of);
   const std::vector<ShardPart> parts = co_await std::move(asking);
-  auto counting = tally_lanes(call.control);
+  auto counting = tally_lanes(control);
   const LaneTally lanes = co_await std::move(counting);
-  auto reading = call.control->store_facts();
+  auto reading = control->store_facts();
   const StoreFacts store = co_await std::move(reading);
-  const NodeFacts facts = call.control->facts();
+  const NodeFacts facts = control->facts();
   Scrape scrape;
   add_shards(scrape, parts);
   add_lanes(scrape, lanes, facts);
   add_facts(scrape, facts);
   add_store(scrape, store);
+  co_return scrape;
+}
+
+Answer get_metrics(Call call) {
+  auto gathering = gather_scrape(call.control);
+  const Scrape scrape = co_await std::move(gathering);
   HttpResponse response;
   response.body = metrics_text(scrape);
   response.type = "text/plain; version=0.0.4";

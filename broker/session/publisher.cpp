@@ -43,6 +43,11 @@ std::uint16_t Publisher::shard_of_topic(BytesView topic) const {
   return settings_.shard_of_lane(cluster::lane_of(topic));
 }
 
+bool Publisher::is_wanted(BytesView topic) {
+  routes_.match(topic, matches_);
+  return !matches_.routes.empty();
+}
+
 bool Publisher::has_durable_target(const MessageView& view) {
   if (view.retain) return true;
   routes_.match(view.topic, matches_);

@@ -65,6 +65,7 @@ class Publisher {
                   Attempt attempt, const Waiter& waiter, LiveSink& live);
   // What the next publish also says of a command; it is done when that is on disk, too.
   void add_command_reply(hop::CommandReply reply) { command_reply_ = std::move(reply); }
+  bool is_wanted(BytesView topic);  // By anybody.
   // Whether a publish of this topic would be stored for anybody.
   bool has_durable_target(const storage::MessageView& view);
 

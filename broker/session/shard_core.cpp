@@ -21,6 +21,7 @@ ShardCore::ShardCore(ShardSettings settings, RouteTable& routes, const Gate& gat
 void ShardCore::begin_turn(Instant now, StoreMillis store_now, WallMillis wall) {
   front_.on_time(now, store_now, wall);
   lanes_.on_time(now, store_now, wall);
+  wall_ = wall;
 }
 
 void ShardCore::reload(const ShardSettings& settings) {
@@ -75,6 +76,22 @@ void ShardCore::Live::on_published(const Waiter& waiter, bool failed) {
   }
 }
 
+void ShardCore::tell(const std::vector<BrokerTopic>& news) {
+  for (const BrokerTopic& each : news) {
+    const storage::MessageRef message =
+        broker_topics_.change(each, publisher_.next_origin(), wall_);
+    if (!message || !publisher_.is_wanted(each.topic)) continue;
+    publisher_.publish(message->view(), message, {}, Publisher::Attempt::only, {}, live_);
+  }
+}
+
+void ShardCore::answer(const hop::RetainedQuery& query) {
+  lanes_.on(query);
+  hop::RetainedFound found = broker_topics_.answer(query);
+  if (found.messages.empty()) return;
+  output_.hops[settings_.shard_of_lane(query.lane)].emplace_back(std::move(found));
+}
+
 void ShardCore::dispatch(Hop& hop) {
   struct To {
     ShardCore& shard;
@@ -105,7 +122,7 @@ void ShardCore::dispatch(Hop& hop) {
     void operator()(hop::Release& h) const { shard.lanes_.on(h); }
     void operator()(hop::StreamAppend& h) const { shard.lanes_.on(h); }
     void operator()(hop::RetainedPut& h) const { shard.lanes_.on(h); }
-    void operator()(hop::RetainedQuery& h) const { shard.lanes_.on(h); }
+    void operator()(hop::RetainedQuery& h) const { shard.answer(h); }
     void operator()(hop::CommandOffer& h) const { shard.lanes_.on(h); }
     void operator()(hop::CommandAcked& h) const { shard.lanes_.on(h); }
     void operator()(hop::CommandReply& h) const { shard.lanes_.on(h); }

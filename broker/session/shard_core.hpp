@@ -13,6 +13,7 @@
 
 #include <functional>
 
+#include "broker/session/broker_topics.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/lane_shard.hpp"
 
@@ -38,6 +39,8 @@ class ShardCore {
   LaneShard& lanes() { return lanes_; }
   const ShardCounters& counters() const { return counters_; }
   const ShardSettings& settings() const { return settings_; }
+  // What the broker says of itself, to whom it concerns now and later. On shard 0.
+  void tell(const std::vector<BrokerTopic>& news);
   // What stands between a socket and MQTT broke: its handshake, or later.
   void count_failed_channel(bool was_open) {
     ++(was_open ? counters_.protocol_errors : counters_.failed_handshakes);
@@ -66,6 +69,7 @@ class ShardCore {
   };
 
   void dispatch(Hop& hop);
+  void answer(const hop::RetainedQuery& query);
 
   ShardSettings settings_;
   ShardCounters counters_;
@@ -73,6 +77,8 @@ class ShardCore {
   Publisher publisher_;
   LaneShard lanes_;
   Front front_;
+  BrokerTopics broker_topics_;
+  WallMillis wall_ = 0;
   Live live_{*this};
   std::vector<Hop> local_;
 };
