@@ -138,6 +138,10 @@ bool Shard::carry_out() {
     host_.deliver(shard, output.hops[shard]);
     output.hops[shard].clear();
   }
+  for (const hop::RouteFence& fence : std::exchange(output.fences, {})) {
+    std::vector<Hop> answer{hop::FencePassed{fence.ticket}};
+    host_.deliver(fence.shard, answer);
+  }
   for (const Answered& answered : std::exchange(output.answered, {})) {
     const auto found = expected_.find(answered.request);
     if (found == expected_.end()) continue;

@@ -24,6 +24,7 @@ Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate
       output_(output),
       counters_(counters),
       denials_(counters, output),
+      retained_(settings, output),
       rng_(rng) {}
 
 void Front::opened(ConnectionId id, Peer peer) {

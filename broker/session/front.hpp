@@ -4,10 +4,8 @@
 // sessions; for persistent ones it is the hands of their lane.
 //
 // Sans-IO: bytes, hops and time go in, output gathers in each connection and in ShardOutput.
-// Lives on:   one shard; not thread-safe.
-// Owned by:   ShardCore. Everything its constructor takes must outlive it.
-// Bounded by: as connection.hpp says; connections by the listener. Spec: MQTT 3.1.1, 5.0 ch. 3, 4.
-//
+// Lives on one shard; not thread-safe. Owned by ShardCore; what its constructor takes must outlive
+// it. Bounded as connection.hpp says; connections by the listener. Spec: MQTT 3.1.1, 5.0 ch. 3, 4.
 // Order: a deliver() or an acknowledgement appends to the connection's output at once; the edge
 // sends each connection's output once a turn.
 #pragma once
@@ -17,6 +15,7 @@
 #include "broker/session/connection.hpp"
 #include "broker/session/denials.hpp"
 #include "broker/session/publisher.hpp"
+#include "broker/session/retained_asker.hpp"
 #include "storage/base/deadlines.hpp"
 #include "storage/base/rng.hpp"
 
@@ -58,6 +57,7 @@ class Front final : public LiveSink {
   void on(const hop::QueueRelease& release);
   void on(const hop::Received& received);
   void on(const hop::Completed& completed);
+  void on(const hop::FencePassed& passed) { retained_.on(passed); }
   void on(hop::RetainedFound& found);
   void on(hop::CommandDeliver& deliver);
 
@@ -120,7 +120,6 @@ class Front final : public LiveSink {
   std::uint8_t judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry);
   void subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
                        const Bytes& codes);
-  void after_suback(Connection& c, std::vector<storage::FilterRow> retained_for);
   void suback(Connection& c, mqtt::PacketId id, BytesView reasons);
   void on_disconnect(Connection& c, const mqtt::Frame& frame);
 
@@ -136,6 +135,7 @@ class Front final : public LiveSink {
   ShardOutput& output_;
   ShardCounters& counters_;
   Denials denials_;
+  RetainedAsker retained_;
   Rng rng_;
 
   boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;

@@ -75,7 +75,7 @@ void Front::subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storag
     }
   }
   suback(c, id, codes);
-  after_suback(c, std::move(retained_for));
+  retained_.ask({c.id, c.lane, c.session, std::move(retained_for)});
   const Bytes own_commands = settings_.command_prefix + '/' + c.client_id + "/commands/x";
   const bool takes_commands = std::ranges::any_of(c.filters, [&](const storage::FilterRow& row) {
     return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, own_commands);
@@ -89,7 +89,7 @@ void Front::on(hop::Subscribed& subscribed) {
   Connection* const c = find(subscribed.connection);
   if (c == nullptr || c->state != Connection::State::live) return;
   suback(*c, subscribed.packet_id, subscribed.codes);
-  after_suback(*c, std::move(subscribed.retained_for));
+  retained_.ask({c->id, c->lane, c->session, std::move(subscribed.retained_for)});
 }
 
 void Front::suback(Connection& c, mqtt::PacketId id, BytesView reasons) {
@@ -104,14 +104,6 @@ void Front::suback(Connection& c, mqtt::PacketId id, BytesView reasons) {
   packet.codes = mqtt::ReasonCodes{codes};
   mqtt::encode(packet, c.version, c.output);
   touch(c);
-}
-
-// Every shard has the retained messages of some topics.
-void Front::after_suback(Connection& c, std::vector<storage::FilterRow> retained_for) {
-  if (retained_for.empty()) return;
-  for (auto& hops : output_.hops) {
-    hops.emplace_back(hop::RetainedQuery{c.id, c.lane, c.session, retained_for});
-  }
 }
 
 void Front::on_unsubscribe(Connection& c, const mqtt::Frame& frame) {

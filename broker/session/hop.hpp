@@ -9,8 +9,8 @@
 //   front -> lane: Attach Detach Subscribe Unsubscribe PublishTo QueueAck Receive Release
 //                  StreamAppend RetainedPut RetainedQuery CommandOffer CommandAcked CommandReply
 //   lane -> front: Attached Evict Subscribed Unsubscribed QueueDeliver QueueRelease Received
-//                  Completed Committed RetainedFound CommandDeliver
-//   lane -> lane:  OriginForget
+//                  Completed Committed RetainedFound FencePassed CommandDeliver
+//   shard -> shard: OriginForget RouteFence
 #pragma once
 
 #include <variant>
@@ -21,12 +21,12 @@
 namespace naru::broker {
 
 // The tag of a hop between nodes is its place here. Append only.
-using Hop =
-    std::variant<hop::Attach, hop::Detach, hop::Subscribe, hop::Unsubscribe, hop::PublishTo,
-                 hop::QueueAck, hop::Receive, hop::Release, hop::StreamAppend, hop::RetainedPut,
-                 hop::RetainedQuery, hop::CommandOffer, hop::CommandAcked, hop::CommandReply,
-                 hop::Attached, hop::Evict, hop::Subscribed, hop::Unsubscribed, hop::QueueDeliver,
-                 hop::QueueRelease, hop::Received, hop::Completed, hop::Committed,
-                 hop::RetainedFound, hop::CommandDeliver, hop::OriginForget>;
+using Hop = std::variant<hop::Attach, hop::Detach, hop::Subscribe, hop::Unsubscribe, hop::PublishTo,
+                         hop::QueueAck, hop::Receive, hop::Release, hop::StreamAppend,
+                         hop::RetainedPut, hop::RetainedQuery, hop::CommandOffer, hop::CommandAcked,
+                         hop::CommandReply, hop::Attached, hop::Evict, hop::Subscribed,
+                         hop::Unsubscribed, hop::QueueDeliver, hop::QueueRelease, hop::Received,
+                         hop::Completed, hop::Committed, hop::RetainedFound, hop::CommandDeliver,
+                         hop::OriginForget, hop::RouteFence, hop::FencePassed>;
 
 }  // namespace naru::broker

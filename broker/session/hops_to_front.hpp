@@ -108,6 +108,21 @@ struct RetainedFound {
     a(connection, lane, session, messages, options, subscription_ids);
   }
 };
+struct RouteFence {  // From shard to shard: FencePassed is to follow all it has matched so far.
+  std::uint16_t shard = 0;
+  std::uint64_t ticket = 0;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(shard, ticket);
+  }
+};
+struct FencePassed {  // What that shard matched before the fence is on its way.
+  std::uint64_t ticket = 0;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(ticket);
+  }
+};
 struct CommandDeliver {  // To a clean session that is connected; goes out if it subscribed.
   ConnectionId connection = 0;
   Bytes id;

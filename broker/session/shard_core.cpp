@@ -127,6 +127,8 @@ void ShardCore::dispatch(Hop& hop) {
     void operator()(hop::CommandAcked& h) const { shard.lanes_.on(h); }
     void operator()(hop::CommandReply& h) const { shard.lanes_.on(h); }
     void operator()(hop::OriginForget& h) const { shard.lanes_.on(h); }
+    void operator()(hop::RouteFence& h) const { shard.output_.fences.push_back(h); }
+    void operator()(hop::FencePassed& h) const { shard.front_.on(h); }
   };
   std::visit(To{*this}, hop);
 }

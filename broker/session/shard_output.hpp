@@ -7,8 +7,8 @@
 // simulator). Lives on the shard. Bounded by what one turn of input can cause.
 //
 // ORDER, once for all: the edge takes `horizon` first, then `resume_commits`, then hands `units` to
-// the committer, then `hops` to the other shards, then sends output. Nothing that depends on a unit
-// is in any of the other lists before that unit's outcome came back.
+// the committer, then `hops` to the other shards, then answers `fences`, then sends output. Nothing
+// that depends on a unit is in any of the other lists before that unit's outcome came back.
 #pragma once
 
 #include <cstdint>
@@ -106,10 +106,11 @@ struct Denial {
 struct ShardOutput {
   std::vector<HorizonChange> horizon;
   std::vector<storage::CommitUnit> units;
-  std::vector<std::vector<Hop>> hops;  // By shard; our own place is the local queue.
-  std::vector<ConnectionId> dirty;     // Have bytes to send.
-  std::vector<ConnectionId> closing;   // To be closed when their output is sent.
-  std::vector<ConnectionId> resumed;   // Will take input again.
+  std::vector<std::vector<Hop>> hops;   // By shard; our own place is the local queue.
+  std::vector<hop::RouteFence> fences;  // To be answered when all of `hops` is handed over.
+  std::vector<ConnectionId> dirty;      // Have bytes to send.
+  std::vector<ConnectionId> closing;    // To be closed when their output is sent.
+  std::vector<ConnectionId> resumed;    // Will take input again.
   std::vector<HandOver> hand_overs;
   std::vector<Fetch> fetches;
   std::vector<Answered> answered;

@@ -260,6 +260,9 @@ bool SimNode::carry_out(std::uint16_t shard) {
       boxes_[to].hops.push_back(std::move(hop));
     }
   }
+  for (const hop::RouteFence& fence : std::exchange(output.fences, {})) {
+    boxes_[fence.shard].hops.emplace_back(hop::FencePassed{fence.ticket});
+  }
   for (const Answered& each : std::exchange(output.answered, {})) answered_.push_back(each);
   for (const ConnectionId id : std::exchange(output.dirty, {})) shards_[shard]->front().sending(id);
   for (const ConnectionId id : std::exchange(output.closing, {})) {

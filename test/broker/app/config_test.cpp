@@ -219,7 +219,7 @@ TEST_CASE("What says that we do as we do is fine, and what is harmless is notice
                              "allow_zero_length_clientid true", "upgrade_outgoing_qos false now");
   CAPTURE(fine);
   CHECK(parse("password_file p\nlistener 1883\n" + fine + "\n").problems.empty());
-  const auto ignored = GENERATE(as<std::string>{}, "autosave_interval 5", "sys_interval 10",
+  const auto ignored = GENERATE(as<std::string>{}, "autosave_interval 5", "retry_interval 20",
                                 "user mosquitto", "set_tcp_nodelay true", "persistence_file x");
   const ConfigOutcome outcome = parse("password_file p\nlistener 1883\n" + ignored + "\n");
   CHECK(outcome.ok());

@@ -19,7 +19,7 @@ TEST_CASE("Every hop has its golden bytes", "[hop][golden]") {
       "retained_query", "command_offer", "command_acked", "command_reply",  "attached",
       "evict",          "subscribed",    "unsubscribed",  "queue_deliver",  "queue_release",
       "received",       "completed",     "committed",     "retained_found", "command_deliver",
-      "origin_forget"};
+      "origin_forget",  "route_fence",   "fence_passed"};
   static_assert(std::size(names) == std::variant_size_v<Hop>, "a new hop needs its golden bytes");
   test::Golden golden{NARU_HOP_GOLDEN_FILE};
   const std::vector<Hop> hops = test::sample_hops();

@@ -54,6 +54,8 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::RetainedFound{connection, 31, session, {carried, carried}, {5, 2}, {9, 0}},
       hop::CommandDeliver{connection, "c1", carried},
       hop::OriginForget{{0x0102030405060708, 300, 2, 70'000}},
+      hop::RouteFence{3, 77'000},
+      hop::FencePassed{77'000},
   };
 }
 
