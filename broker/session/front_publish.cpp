@@ -5,6 +5,7 @@
 #include "broker/command/ledger.hpp"
 #include "broker/mqtt/encoder.hpp"
 #include "broker/session/front.hpp"
+#include "broker/stream/json_fields.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
 namespace naru::broker {
@@ -220,6 +221,8 @@ void Front::deny(Connection& c, const mqtt::Publish& p) {
 
 // {"state": "succeeded", "result": ...}; what is not that goes on as an ordinary message.
 void Front::reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id) {
+  // Writing JSON recurses: how deep a reply nests is not for its sender to choose.
+  if (!read_json_fields(p.payload, {}).valid) return;
   const auto reply = nlohmann::json::parse(p.payload, nullptr, false);
   if (!reply.is_object() || !reply.contains("state") || !reply["state"].is_string()) return;
   const auto state = command_state(reply["state"].get_ref<const std::string&>());

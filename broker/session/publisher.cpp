@@ -185,7 +185,7 @@ std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, b
 Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, const Route& from,
                                       Attempt attempt, const Waiter& waiter, LiveSink& live) {
   routes_.match(view.topic, matches_);
-  const bool matched = !matches_.routes.empty();
+  const bool matched = !matches_.routes.empty() || command_reply_;
   if (!matched) ++counters_.no_match;
   sort_out(view, kept, from, attempt, live);
   const bool hops = view.retain || !rule_hits_.empty() || command_reply_ ||

@@ -1,0 +1,72 @@
+"""What goes wrong in the first hour with a new program: it says what and what to do, and its exit
+code does not lie."""
+import json
+import os
+import pathlib
+import pty
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+
+import pytest
+
+from narud_server import naru_binary, narud_binary, wait_until
+from raw_mqtt import V5, Client
+
+PATIENCE = 30
+NOBODY = 65534
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+
+
+def run(*command, code, **options):
+    options.setdefault("stdout", subprocess.PIPE)
+    done = subprocess.run(list(map(str, command)), text=True, check=False, timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+    assert done.returncode == code, done
+    return (done.stdout or "") + done.stderr
+
+
+def naru(broker, *arguments, code=0, **options):
+    return run(naru_binary(), "--socket", broker.api_socket, *arguments, code=code, **options)
+
+
+@pytest.fixture
+def public_directory():
+    """Everybody may look into it, unlike the one of a test's broker."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="naru-public-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def for_everybody(public_directory):
+    """A copy of a program where any user may start it."""
+    return lambda binary: shutil.copy(binary, public_directory)
+
+
+def test_a_device_hears_whether_its_reply_was_one(own_broker, join):
+    car = join(own_broker, V5, "car1")
+    _, command = own_broker.api("POST", "/v1/devices/car1/commands", {"name": "unlock"})
+    topic = f"vehicles/car1/commands/{command['id']}/reply"
+    for payload in ("no json", '{"state":"flying"}', '"succeeded"'):
+        assert car.publish(topic, payload, 1).code == 0x10, payload
+    assert car.publish(topic, '{"state":"succeeded"}', 1).code == 0
+
+
+# ----------------------------------------------------------------------------------- the broker
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+@pytest.mark.parametrize("level", [("[", "]"), ('{"a":', "}")], ids=["arrays", "objects"])
+def test_a_reply_that_nests_without_end_is_no_reply(own_broker, join, version, qos, level):
+    car = join(own_broker, version, "car1")
+    _, command = own_broker.api("POST", "/v1/devices/car1/commands", {"name": "unlock"})
+    begin, end = level
+    deep = '{"state":"succeeded","result":' + begin * 300_000 + "1" + end * 300_000 + "}"
+    car.publish(f"vehicles/car1/commands/{command['id']}/reply", deep, qos)
+    car.ping()
+    assert own_broker.get(f"/v1/devices/car1/commands/{command['id']}")["state"] == "queued"
+    own_broker.check_alive()
