@@ -26,7 +26,7 @@ struct ForeignKeys {
   ForeignKey what;
 };
 constexpr bool protective = true, harmless = false;
-constexpr std::string_view listener = "listener", bridge = "connection", rule = "rule";
+constexpr std::string_view listener = "listener", bridge = "connection", rule = "rule", stream = "stream";
 constexpr std::string_view no_psk = "keys shared with clients are not supported: give them certificates, and the listener certfile and keyfile";
 constexpr std::string_view no_engine = "the key must be a file in PEM without passphrase: remove the line";
 constexpr std::string_view no_plugin = "plugins are not supported: remove the line, and write what the plugin decided into password_file and acl_file";
@@ -71,6 +71,7 @@ constexpr ForeignKeys foreign_keys[] = {
   {"remote_clientid remote_password remote_username restart_timeout", {protective, bridge, {}, no_bridge}},
   {"round_robin start_type threshold topic try_private username", {protective, bridge, {}, no_bridge}},
 
+  {"retention_bytes", {protective, stream, "0", "streams are not limited by bytes yet: remove the line, and limit them with retention and stream_disk_percent"}},
   {"select split header", {protective, rule, {}, "a rule takes whole messages yet: remove the line only if that is wanted"}},
 };
 // clang-format on
@@ -218,7 +219,6 @@ const std::vector<OptionRow<RuleConfig>>& rule_options() {
 const std::vector<OptionRow<StreamConfig>>& stream_options() {
   static const std::vector<OptionRow<StreamConfig>> rows = {
     option<&StreamConfig::retention>({.key = "retention", .type = duration, .default_text = "48h", .min = 1000, .max = 100 * year_millis, .help = "How long a record is kept."}),
-    option<&StreamConfig::retention_bytes>({.key = "retention_bytes", .type = bytes, .default_text = "0", .help = "How much is kept; 0 for no limit but the disk's."}),
     option<&StreamConfig::keys_max>({.key = "keys_max", .type = integer, .default_text = "1000000", .min = 1, .max = 1'000'000'000, .unit = "keys", .help = "Different keys; records with further ones go to the dead letters."}),
   };
   return rows;

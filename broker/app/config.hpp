@@ -51,7 +51,6 @@ struct RuleConfig {
 struct StreamConfig {
   std::string name;
   Millis retention{0};
-  std::uint64_t retention_bytes = 0;  // 0: only the disk budget.
   std::uint64_t keys_max = 0;
 
   bool operator==(const StreamConfig&) const = default;

@@ -108,9 +108,25 @@ TEST_CASE("Sections take their keys, and global keys stay global behind them", "
   REQUIRE(config.rules.size() == 1);
   CHECK(config.rules[0].from == std::vector<std::string>{"a/+/b", "c/#"});
   CHECK(config.rules[0].key == "${topic[1]}-${client_id}-${a.b}");
-  REQUIRE(config.streams.size() == 1);
+  REQUIRE(config.streams.size() == 2);
   CHECK(config.streams[0].retention == std::chrono::hours{7 * 24});
   CHECK(config.streams[0].keys_max == 10);
+  CHECK(config.streams[1].name == "dead-letter");
+}
+
+TEST_CASE("Dead letters have limits where there are rules, those of their section or others'",
+          "[config]") {
+  CHECK(good("stream s\n").streams.size() == 1);
+  const std::string rule = "stream s\nrule r\nfrom a\nto s\n";
+  const Config config = good(rule);
+  REQUIRE(config.streams.size() == 2);
+  CHECK(config.streams[1].retention == config.streams[0].retention);
+  CHECK(config.streams[1].keys_max == config.streams[0].keys_max);
+  const Config own = good(rule + "stream dead-letter\nretention 1h\n");
+  REQUIRE(own.streams.size() == 2);
+  CHECK(own.streams[1].retention == std::chrono::hours{1});
+  CHECK(problems_of(parse("stream s\nretention_bytes 1M\n")).find("not limited by bytes yet") !=
+        std::string::npos);
 }
 
 TEST_CASE("A mistake is named with its line and what would be right", "[config]") {
