@@ -92,7 +92,7 @@ Result<void> write_manifest(const fs::path& directory, const BackupFacts& facts,
 
 Result<void> fill(storage::RocksKv& store, const fs::path& partial, BackupFacts& facts) {
   std::error_code error;
-  fs::create_directory(partial, error);
+  if (fs::create_directory(partial, error)) fs::permissions(partial, fs::perms::owner_all, error);
   if (error) return fault(partial, error.message() + "; make its parent and let narud write there");
   const auto copied = store.checkpoint(partial / store_name);
   if (!copied) return copied;
@@ -139,7 +139,7 @@ Result<void> check_files(const fs::path& store, const StoredFiles& files) {
 
 Result<void> copy_files(const fs::path& from, const fs::path& to, const StoredFiles& files) {
   std::error_code error;
-  fs::create_directories(to, error);
+  if (fs::create_directories(to, error)) fs::permissions(to, fs::perms::owner_all, error);
   if (error) return fault(to, error.message());
   for (const StoredFile& file : files) {
     fs::copy_file(from / file.name, to / file.name, error);

@@ -103,6 +103,9 @@ NodeFacts Node::facts() const {
   facts.store_time = store_now();
   facts.problems = store_.problems;
   for (std::string& each : disk_.problems()) facts.problems.push_back(std::move(each));
+  for (std::string& each : problems_of(store_.set_aside)) {
+    facts.problems.push_back(std::move(each));
+  }
   for (const OpenListener& each : listeners_) facts.listeners.push_back({each.address, each.port});
   for (const StreamConfig& each : config_.streams) {
     facts.streams.push_back({each.name, static_cast<std::uint64_t>(each.retention.count() / 1000)});

@@ -2,6 +2,7 @@
 
 #include <sys/timex.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -13,13 +14,18 @@ namespace naru::broker {
 
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr const char* store_name = "store";
+constexpr const char* corrupt_mark = ".corrupt-";
+
 std::string dated_name(const std::string& directory, WallMillis wall) {
   const auto seconds = static_cast<std::time_t>(wall / 1000);
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
   char text[32];
   std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
-  return directory + ".corrupt-" + text;
+  return directory + corrupt_mark + text;
 }
 
 std::uint64_t random_node_id() {
@@ -29,24 +35,45 @@ std::uint64_t random_node_id() {
   return id;
 }
 
-Result<void> set_aside(const std::string& directory, const std::string& why, const Clock& clock,
-                       NodeStore& store) {
+std::vector<std::string> find_set_aside(const std::string& data_directory) {
+  const std::string prefix = std::string{store_name} + corrupt_mark;
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (fs::directory_iterator at{data_directory, ignored}, end; at != end; at.increment(ignored)) {
+    if (at->path().filename().string().starts_with(prefix)) found.push_back(at->path().string());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::string corrupt_store_problem(const std::string& aside) {
+  return "the store was corrupt and is kept in " + aside +
+         "; this node started empty: every session, queue, retained message, stream and command "
+         "in it is lost to it. Move it away to acknowledge this";
+}
+
+Result<void> set_aside(const std::string& directory, const std::string& why, const Clock& clock) {
   const std::string aside = dated_name(directory, clock.wall());
   std::error_code error;
-  std::filesystem::rename(directory, aside, error);
+  fs::rename(directory, aside, error);
   if (error) {
     return Error{Errc::io, "cannot move the corrupt store to " + aside + ": " + error.message()};
   }
-  const std::string problem = "the store was corrupt (" + why + ") and is kept in " + aside +
-                              "; this node started empty: every session, queue, retained message, "
-                              "stream and command in it is lost to it";
   log(Severity::error, "store_set_aside", {{"directory", aside}, {"reason", why}});
-  std::fprintf(stderr, "narud: %s\n", problem.c_str());
-  store.problems.push_back(problem);
+  std::fprintf(stderr, "narud: %s (%s)\n", corrupt_store_problem(aside).c_str(), why.c_str());
   return {};
 }
 
 }  // namespace
+
+std::vector<std::string> problems_of(const std::vector<std::string>& set_aside) {
+  std::vector<std::string> problems;
+  for (const std::string& each : set_aside) {
+    std::error_code ignored;
+    if (fs::exists(each, ignored)) problems.push_back(corrupt_store_problem(each));
+  }
+  return problems;
+}
 
 bool is_clock_synchronised() {
   timex state{};
@@ -55,7 +82,7 @@ bool is_clock_synchronised() {
 
 storage::RocksOptions rocks_options(const Config& config, NodeStore& store) {
   storage::RocksOptions options;
-  options.directory = config.persistence_location + "/store";
+  options.directory = config.persistence_location + "/" + store_name;
   options.write_buffer_bytes = config.write_buffer;
   options.filter = &store.horizon;
   options.on_warning = [](int severity, std::string_view text) {
@@ -67,7 +94,7 @@ storage::RocksOptions rocks_options(const Config& config, NodeStore& store) {
 Result<void> open_store(const Config& config, const Clock& clock, NodeStore& store,
                         std::shared_ptr<void> file_system) {
   std::error_code error;
-  std::filesystem::create_directories(config.persistence_location, error);
+  fs::create_directories(config.persistence_location, error);
   if (error) {
     return Error{Errc::io, "cannot make the data directory " + config.persistence_location + ": " +
                                error.message() + "; choose another with persistence_location"};
@@ -82,12 +109,13 @@ Result<void> open_store(const Config& config, const Clock& clock, NodeStore& sto
                        "; nothing was changed. Restore a backup, or set 'store_on_corrupt "
                        "start_empty' to keep this store aside and start without it"};
     }
-    const auto moved = set_aside(options.directory, opened.error().text, clock, store);
+    const auto moved = set_aside(options.directory, opened.error().text, clock);
     if (!moved) return moved.error();
     opened = storage::RocksKv::open(options);
   }
   if (!opened) return opened.error();
   store.kv = std::move(*opened);
+  store.set_aside = find_set_aside(config.persistence_location);
   auto node = storage::begin_incarnation(*store.kv, random_node_id());
   if (!node) return node.error();
   store.node = *node;

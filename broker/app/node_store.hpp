@@ -23,7 +23,8 @@ struct NodeStore {
   storage::NodeRow node;
   StoreMillis store_base = 0;  // Store time when the process started.
   WallMillis wall_at_start = 0;
-  std::vector<std::string> problems;  // For `naru status`, until they are acknowledged.
+  std::vector<std::string> problems;   // For `naru status`.
+  std::vector<std::string> set_aside;  // Corrupt stores, of this start and of earlier ones.
 };
 
 // The RocksDB options of a configuration; test builds put their file system in.
@@ -33,6 +34,9 @@ storage::RocksOptions rocks_options(const Config& config, NodeStore& store);
 // name for an empty store. Any other failure leaves the files as they are.
 Result<void> open_store(const Config& config, const Clock& clock, NodeStore& store,
                         std::shared_ptr<void> file_system = nullptr);
+
+// A sentence for each store that is still where it was set aside: moving it away acknowledges it.
+std::vector<std::string> problems_of(const std::vector<std::string>& set_aside);
 
 // True where the kernel's clock is synchronised.
 bool is_clock_synchronised();

@@ -170,10 +170,13 @@ Error to_open_error(const rocksdb::Status& status, const std::string& directory)
     return {Errc::newer, store + "written by a newer release; start that release (" + text + ")"};
   }
   if (status.IsCorruption()) return {Errc::corrupt, store + "damaged (" + text + ")"};
+  if (status.IsIOError() && has(text, "Permission denied")) {
+    return {Errc::io, store +
+                          "no permission to write; change the owner of its directory and of "
+                          "what is in it (" +
+                          text + ")"};
+  }
   if (status.IsIOError() && (has(text, "lock ") || has(text, "/LOCK"))) {
-    if (has(text, "Permission denied")) {
-      return {Errc::io, store + "no permission to write; change its owner (" + text + ")"};
-    }
     return {Errc::busy,
             store + "in use; stop the other process or choose another directory (" + text + ")"};
   }
@@ -187,9 +190,12 @@ Result<std::unique_ptr<RocksKv>> RocksKv::open(const RocksOptions& options) {
   if (lost_its_pointer(options.directory)) {
     return to_open_error(rocksdb::Status::IOError("rows, but no file CURRENT"), options.directory);
   }
-  // RocksDB would make it too, but complains first. What is wrong with it, opening will say.
+  // RocksDB would make it too, but complains first, and lets everybody on the machine read what
+  // clients have sent. What is wrong with it, opening will say.
   std::error_code ignored;
-  fs::create_directory(options.directory, ignored);
+  if (fs::create_directory(options.directory, ignored)) {
+    fs::permissions(options.directory, fs::perms::owner_all, ignored);
+  }
   const Sizes sizes = sizes_for(options);
   auto parts = std::make_unique<Parts>();
   const auto system = options.file_system

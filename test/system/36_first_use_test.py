@@ -70,3 +70,33 @@ def test_a_reply_that_nests_without_end_is_no_reply(own_broker, join, version, q
     car.ping()
     assert own_broker.get(f"/v1/devices/car1/commands/{command['id']}")["state"] == "queued"
     own_broker.check_alive()
+
+
+def test_the_store_and_its_copies_are_for_the_broker_alone(own_broker, public_directory):
+    copy, again = public_directory / "copy", public_directory / "again"
+    naru(own_broker, "store", "backup", copy)
+    naru(own_broker, "store", "restore", copy, "--data", again)
+    for path in (own_broker.data / "store", copy, again / "store"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+
+
+@needs_root
+def test_a_data_directory_that_cannot_be_written_names_the_remedy(public_directory, for_everybody):
+    said = run(for_everybody(narud_binary()), "--data", public_directory, "--listen", "auto",
+               code=1, user=NOBODY)
+    assert "no permission to write; change the owner" in said
+
+
+def test_a_store_that_was_set_aside_stays_red_until_it_is_moved_away(start_broker,
+                                                                     public_directory):
+    broker = start_broker("store_on_corrupt start_empty\n")
+    broker.terminate()
+    (broker.data / "store" / "CURRENT").write_text("garbage\n")
+    broker.start()
+    (aside,) = broker.data.glob("store.corrupt-*")
+    for _ in range(2):
+        status = broker.status()
+        assert status["health"] == "red" and str(aside) in status["problems"][0]
+        broker.restart()
+    shutil.move(aside, public_directory / "seen")
+    assert broker.status()["health"] == "green"
