@@ -37,8 +37,9 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", std::string{"narud "} + NARU_VERSION);
   app.add_option("-c,--config", arguments.file, "Configuration in mosquitto.conf's syntax");
   app.add_option("--data", arguments.data, "Data directory (persistence_location); ./var else");
-  app.add_option("--listen", arguments.listen,
-                 "[ADDRESS:]PORT, or auto for a free port, in place of the configured listeners");
+  app.add_option(
+      "--listen", arguments.listen,
+      "[ADDRESS:]PORT, or auto (or 0) for a free port, in place of the configured listeners");
   app.add_option("--port-file", arguments.port_file,
                  "Written when everything listens: lines of ADDRESS, tab, PORT");
   app.add_option("--api-socket", arguments.api_socket, "Unix socket of the control interface");
@@ -51,8 +52,12 @@ void describe(CLI::App& app, Arguments& arguments) {
 // [ADDRESS:]PORT or auto, as one or two lines of configuration.
 std::string listener_lines(const std::string& text) {
   const std::size_t colon = text.rfind(':');
-  const std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
-  const std::string address = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
+  std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
+  if (port == "0") port = "auto";  // In a configuration 0 stands before the path of a socket.
+  std::string address = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
+  if (address.starts_with('[') && address.ends_with(']')) {
+    address = address.substr(1, address.size() - 2);
+  }
   const bool loopback = address == "127.0.0.1" || address == "::1" || address == "localhost";
   return "listener " + port + ' ' + address + '\n' + (loopback ? "allow_anonymous true\n" : "");
 }

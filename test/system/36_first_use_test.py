@@ -72,6 +72,26 @@ def test_a_reply_that_nests_without_end_is_no_reply(own_broker, join, version, q
     own_broker.check_alive()
 
 
+def test_port_0_is_any_free_port(public_directory):
+    ports = public_directory / "ports"
+    process = subprocess.Popen(
+        [narud_binary(), "--data", "data", "--listen", "127.0.0.1:0", "--port-file", ports],
+        cwd=public_directory, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(ports.exists, PATIENCE, "the port file")
+        address, port = ports.read_text().split()
+        assert address == "127.0.0.1" and int(port) > 0
+        assert not (public_directory / "127.0.0.1").exists()
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("text", ["[::1]:1884", "::1:1884"])
+def test_an_ipv6_address_may_stand_in_brackets(text):
+    assert "\nlistener 1884 ::1\n" in run(narud_binary(), "--listen", text, "--dump", code=0)
+
+
 def test_the_store_and_its_copies_are_for_the_broker_alone(own_broker, public_directory):
     copy, again = public_directory / "copy", public_directory / "again"
     naru(own_broker, "store", "backup", copy)
