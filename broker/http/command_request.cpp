@@ -1,5 +1,8 @@
 #include "broker/http/command_request.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <nlohmann/json.hpp>
 
 #include "broker/command/ledger.hpp"
@@ -14,6 +17,8 @@ bool fits_one_level(BytesView text, std::size_t most) {
   return !text.empty() && text.size() <= most && mqtt::valid_utf8(text) &&
          text.find_first_of("/+#") == BytesView::npos;
 }
+
+constexpr std::array<std::string_view, 4> command_members = {"name", "payload", "expires_s", "id"};
 
 Error invalid(Bytes text) { return {Errc::invalid, std::move(text)}; }
 
@@ -38,6 +43,12 @@ Result<CommandRequest> parse_command(BytesView body) {
   if (!json || !json->is_object()) {
     return invalid("the body must be a JSON object, nested at most " +
                    std::to_string(json_depth_max) + R"( levels, such as {"name":"unlock"})");
+  }
+  for (const auto& [member, value] : json->items()) {
+    if (std::ranges::find(command_members, member) == command_members.end()) {
+      return invalid("a command has no member '" + member.substr(0, 80) +
+                     "'; it has name, payload, expires_s and id");
+    }
   }
   CommandRequest command;
   const auto name = json->find("name");

@@ -52,6 +52,16 @@ HttpResponse no_such_command(BytesView device, BytesView id) {
                          "'; list them with GET /v1/devices/DEVICE/commands");
 }
 
+// For an id that was there before: the command as it stands, unless this is not a repetition of it.
+HttpResponse answer_again(const CommandRow& row, const CommandRequest& wanted) {
+  if (row.name == wanted.name && row.payload == wanted.payload) {
+    return reply(command_json(row), 200);
+  }
+  return refuse(409, "the id '" + row.id + "' is that of another command, '" + row.name +
+                         "' with " + row.payload.substr(0, 200) +
+                         "; a new command needs an id of its own");
+}
+
 HttpResponse not_committed() {
   return refuse(503, "the store did not take it; see problems in /v1/status, then try again");
 }
@@ -108,14 +118,14 @@ Answer post_command(Call call) {
   auto submitting = submit(call.control, command, known);
   const bool committed = co_await std::move(submitting);
   if (!committed) co_return not_committed();
-  if (*known) co_return reply(command_json(**known), 200);
+  if (*known) co_return answer_again(**known, *wanted);
   auto asking = ask_command(call.control, device, command.id);
   MaybeCommand row = co_await std::move(asking);
   if (row) co_return reply(command_json(*row), 201);
   Patience patience{call.request, wait_seconds_max};
   auto waiting = await_command(call.control, device, command.id, patience);
   row = co_await std::move(waiting);
-  co_return row ? reply(command_json(*row), 200) : not_committed();
+  co_return row ? answer_again(*row, *wanted) : not_committed();
 }
 
 // GET /v1/devices/DEVICE/commands/ID?wait=S&version=V

@@ -48,6 +48,21 @@ def for_everybody(public_directory):
     return lambda binary: shutil.copy(binary, public_directory)
 
 
+def test_a_command_with_an_unknown_member_is_refused(broker):
+    status, answer = broker.api("POST", "/v1/devices/car1/commands",
+                                {"name": "unlock", "expires": 5})
+    assert status == 400 and "'expires'" in answer["error"], answer
+    assert naru(broker, "cmd", "list", "car1") == ""
+
+
+def test_the_id_of_a_command_is_not_taken_for_another(broker, unique):
+    send = ["cmd", "send", unique("car"), "--id", "order-17"]
+    naru(broker, *send, "unlock", '{"door":"left","hard":true}')
+    assert "order-17\tqueued" in naru(broker, *send, "unlock", '{"door":"left","hard":true}')
+    for other in (["lock"], ["unlock"], ["unlock", '{"door":"right","hard":true}']):
+        assert "another command, 'unlock'" in naru(broker, *send, *other, code=1)
+
+
 def test_a_device_hears_whether_its_reply_was_one(own_broker, join):
     car = join(own_broker, V5, "car1")
     _, command = own_broker.api("POST", "/v1/devices/car1/commands", {"name": "unlock"})

@@ -43,13 +43,14 @@ TEST_CASE("A command takes what it is given and defaults for the rest", "[http]"
 }
 
 TEST_CASE("A bad command is refused", "[http]") {
-  const Bytes body = GENERATE(
-      "", "null", "[]", "no json", "{}", R"({"name":""})", R"({"name":5})",
-      R"({"name":"x","expires_s":-1})", R"({"name":"x","expires_s":0})",
-      R"({"name":"x","expires_s":1.5})", R"({"name":"x","expires_s":"soon"})",
-      R"({"name":"x","expires_s":31622401})", R"({"name":"x","id":""})", R"({"name":"x","id":5})",
-      R"({"name":"x","id":"a/b"})", R"({"name":"x","id":"#"})", R"({"name":"x","id":"+"})",
-      R"({"name":"x","id":"a\u0000b"})", "{\"name\":\"\xff\"}");
+  const Bytes body =
+      GENERATE("", "null", "[]", "no json", "{}", R"({"name":""})", R"({"name":5})",
+               R"({"name":"x","expires_s":-1})", R"({"name":"x","expires_s":0})",
+               R"({"name":"x","expires_s":1.5})", R"({"name":"x","expires_s":"soon"})",
+               R"({"name":"x","expires_s":31622401})", R"({"name":"x","id":""})",
+               R"({"name":"x","id":5})", R"({"name":"x","id":"a/b"})", R"({"name":"x","id":"#"})",
+               R"({"name":"x","id":"+"})", R"({"name":"x","id":"a\u0000b"})", "{\"name\":\"\xff\"}",
+               R"({"name":"x","expires":5})", R"({"name":"x","Payload":1})");
   CAPTURE(body);
   const auto command = parse_command(body);
   REQUIRE_FALSE(command.has_value());
