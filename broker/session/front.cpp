@@ -284,7 +284,9 @@ bool Front::may(const Connection& c, Denial::Kind kind, BytesView topic) {
 }
 
 void Front::explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why) {
-  if (!denials_.take(kind, c.client_id, now_)) return;
+  // Who gives no id is known by where it comes from, whatever its port.
+  const BytesView host = BytesView{c.peer.address}.substr(0, c.peer.address.rfind(':'));
+  if (!denials_.take(kind, c.client_id.empty() ? host : BytesView{c.client_id}, now_)) return;
   denials_.tell({kind, c.client_id, c.identity, c.peer.address, Bytes{topic}, std::move(why), 0});
 }
 

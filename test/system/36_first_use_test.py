@@ -135,3 +135,19 @@ def test_a_store_that_was_set_aside_stays_red_until_it_is_moved_away(start_broke
         broker.restart()
     shutil.move(aside, public_directory / "seen")
     assert broker.status()["health"] == "green"
+
+
+def connect_without_id(broker, address):
+    stream = socket.create_connection(("127.0.0.1", broker.port), PATIENCE, (address, 0))
+    client = Client(broker.port, V5, stream=stream)
+    client.connect("", expect_code=0x87)
+    client.close()
+
+
+def test_who_gives_no_client_id_is_logged_by_address(start_broker):
+    broker = start_broker("allow_anonymous false\nshards 1\n")
+    for address in ("127.0.0.1", "127.0.0.1", "127.0.0.2"):
+        connect_without_id(broker, address)
+    denied = [line for line in broker.log().splitlines() if " denied " in line]
+    assert len(denied) == 2, denied
+    assert "127.0.0.1" in denied[0] and "127.0.0.2" in denied[1]
