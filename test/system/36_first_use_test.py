@@ -48,6 +48,42 @@ def for_everybody(public_directory):
     return lambda binary: shutil.copy(binary, public_directory)
 
 
+# ------------------------------------------------------------------ output that cannot be written
+
+def test_what_cannot_be_written_is_no_success(broker, tools):
+    tools.pub(broker, V5, "-q", "1", "-t", "vehicles/car1/telemetry", "-m", "1")
+    for command in (["status"], ["--json", "status"], ["stream", "list"], ["metrics"],
+                    ["stream", "tail", "telemetry"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            said = naru(broker, *command, code=1, stdout=full)
+        assert "cannot be written: No space left" in said, command
+
+
+def test_a_consumer_that_could_not_write_stays_where_it_was(own_broker, tools):
+    tools.pub(own_broker, V5, "-q", "1", "-t", "vehicles/car1/telemetry", "-m", "kept")
+    tail = ["stream", "tail", "telemetry", "--consumer", "report"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        naru(own_broker, *tail, code=1, stdout=full)
+    assert "kept" in naru(own_broker, *tail)
+
+
+@pytest.mark.parametrize("qos", ["1", "2"])
+def test_a_message_that_could_not_be_written_is_not_acknowledged(own_broker, tools, qos):
+    sub = ["sub", "-p", own_broker.port, "-i", "keeper", "-c", "-t", "a", "-q", qos, "-C", "1"]
+    naru(own_broker, *sub, "-W", "1", code=1)
+    tools.pub(own_broker, V5, "-q", qos, "-t", "a", "-m", "kept")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        assert "cannot be written" in naru(own_broker, *sub, code=1, stdout=full)
+    assert naru(own_broker, *sub) == "kept\n"
+
+
+def test_a_reader_that_went_away_is_no_failure(broker):
+    reading, writing = os.pipe()
+    os.close(reading)
+    naru(broker, "status", stdout=writing)
+    os.close(writing)
+
+
 def test_a_command_with_an_unknown_member_is_refused(broker):
     status, answer = broker.api("POST", "/v1/devices/car1/commands",
                                 {"name": "unlock", "expires": 5})

@@ -58,9 +58,11 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::bad_arguments);
   }
   const Outcome outcome = invocation.run();
-  if (outcome) return static_cast<int>(*outcome);
-  print_error(outcome.error().text);
-  return static_cast<int>(exit_code_of(outcome.error()));
+  const auto written = written_out();
+  if (!written) print_error(written.error().text);
+  if (!outcome) print_error(outcome.error().text);
+  if (!outcome) return static_cast<int>(exit_code_of(outcome.error()));
+  return static_cast<int>(written ? *outcome : ExitCode::not_done);
 }
 
 }  // namespace

@@ -2,12 +2,16 @@
 #include "tools/naru/output.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include <unistd.h>
 
 namespace naru::tools {
 namespace {
+
+int write_error = 0;  // Of the first write that failed.
 
 // Columns line up by characters, not by bytes: continuation bytes of UTF-8 take no room.
 std::size_t width(std::string_view text) {
@@ -57,12 +61,20 @@ std::string Table::aligned() const {
 }
 
 bool print(std::string_view text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-         std::fflush(stdout) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written && write_error == 0) write_error = errno;
+  return written;
 }
 
 bool print_json(const Json& value) {
   return print(value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+Result<void> written_out() {
+  if (write_error == 0 || write_error == EPIPE) return {};
+  return Error{Errc::io,
+               std::string{"the output cannot be written: "} + std::strerror(write_error)};
 }
 
 void print_error(std::string_view text) {

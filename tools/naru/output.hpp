@@ -12,6 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "storage/base/result.hpp"
+
 namespace naru::tools {
 
 using Json = nlohmann::ordered_json;
@@ -39,9 +41,13 @@ class Table {
   std::vector<Row> rows_;
 };
 
-// Writes the text and flushes. False when nobody reads any more (a closed pipe).
+// Writes the text and flushes. False when nobody reads any more (a closed pipe), or it cannot be
+// written.
 bool print(std::string_view text);
 bool print_json(const Json& value);  // One line.
+
+// An error when something could not be written out; a closed pipe is none, its reader had enough.
+Result<void> written_out();
 
 void print_error(std::string_view text);  // "naru: ..." on stderr.
 

@@ -86,12 +86,12 @@ class Subscriber final : public ClientOwner {
     }
   }
 
-  // Written out before the acknowledgement is: it goes at the end of the loop's turn.
+  // Written out before the acknowledgement is: it goes at the end of the loop's turn, or, where
+  // that failed, never.
   void on_message(const mqtt::Publish& message) {
     if (finishing_ || (message.retain && options_.no_retained)) return;
-    const bool read = print(message_text(message, form_, SystemClock{}.wall()));
-    ++received_;
-    if (!read || received_ == options_.count) finish();
+    if (!print(message_text(message, form_, SystemClock{}.wall()))) return give_up();
+    if (++received_ == options_.count) finish();
   }
 
   void on_down(const std::string& reason) override {
@@ -101,7 +101,14 @@ class Subscriber final : public ClientOwner {
 
   void on_timer(Instant /*now*/) override { finish(); }
 
-  // Closes at once in the middle of a read: what was not printed is not acknowledged either.
+  // Without DISCONNECT: acknowledgements that wait would go out with it.
+  void give_up() {
+    finishing_ = true;
+    connection_.close();
+    loop_.stop();
+  }
+
+  // What comes behind the last message in the same read is not acknowledged.
   void finish() {
     if (finishing_) return;
     finishing_ = true;
