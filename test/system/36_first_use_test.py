@@ -84,11 +84,49 @@ def test_a_reader_that_went_away_is_no_failure(broker):
     os.close(writing)
 
 
+# ------------------------------------------------------------------------- sockets and arguments
+
+@needs_root
+def test_another_user_is_told_who_may_speak(own_broker, for_everybody, public_directory):
+    command = [for_everybody(naru_binary()), "--socket", own_broker.api_socket, "status"]
+    assert "only the broker's user and root" in run(*command, code=3, user=NOBODY)
+    own_broker.directory.chmod(0o755)  # Now the socket's own mode is in the way.
+    assert "only the broker's user and root" in run(*command, code=3, user=NOBODY)
+
+
+def test_a_socket_that_is_none_is_named(public_directory):
+    path = public_directory / "file"
+    path.write_text("")
+    assert "not a socket" in run(naru_binary(), "--socket", path, "status", code=3)
+
+
+def test_a_socket_nobody_listens_on_says_that_the_broker_has_stopped(own_broker):
+    own_broker.kill9()
+    assert "it has stopped" in naru(own_broker, "status", code=3)
+
+
+@pytest.mark.parametrize("arguments, hint", [
+    (["cmd", "send", "", "unlock"], "device: must not be empty"),
+    (["cmd", "send", "car1", ""], "name: must not be empty"),
+    (["cmd", "show", "car1", ""], "id: must not be empty"),
+    (["cmd", "send", "car1", "unlock", "--expires", "0"], "leaves the device no time"),
+    (["stream", "tail", "telemetry", "--consumer", ""], "--consumer: must not be empty"),
+])
+def test_empty_arguments_are_refused(broker, arguments, hint):
+    assert hint in naru(broker, *arguments, code=2)
+
+
 def test_a_command_with_an_unknown_member_is_refused(broker):
     status, answer = broker.api("POST", "/v1/devices/car1/commands",
                                 {"name": "unlock", "expires": 5})
     assert status == 400 and "'expires'" in answer["error"], answer
     assert naru(broker, "cmd", "list", "car1") == ""
+
+
+def test_a_bench_of_no_process_leaves_nothing_behind(own_broker):
+    bench = ["bench", "offline", "-p", own_broker.port, "--subscribers", "2", "--count", "10"]
+    assert "no process" in naru(own_broker, *bench, "--pid", "999999999", code=2)
+    assert naru(own_broker, "clients") == ""
 
 
 def test_the_id_of_a_command_is_not_taken_for_another(broker, unique):
@@ -97,6 +135,43 @@ def test_the_id_of_a_command_is_not_taken_for_another(broker, unique):
     assert "order-17\tqueued" in naru(broker, *send, "unlock", '{"door":"left","hard":true}')
     for other in (["lock"], ["unlock"], ["unlock", '{"door":"right","hard":true}']):
         assert "another command, 'unlock'" in naru(broker, *send, *other, code=1)
+
+
+# --------------------------------------------------------------------------------- what is shown
+
+def test_dead_letters_show_their_reason(start_broker, tools):
+    broker = start_broker(sections="stream s\nrule r\nfrom a\nto s\nkey ${device_no}\n")
+    tools.pub(broker, V5, "-q", "1", "-t", "a", "-m", "{}")
+    (line,) = naru(broker, "stream", "tail", "dead-letter").splitlines()
+    assert line.split("\t")[4:] == ["{}", "r: device_no"]
+    assert ["dead-letter", "2d"] in [
+        [row.split("\t")[0], row.split("\t")[4]]
+        for row in naru(broker, "stream", "list").splitlines()]
+
+
+def on_a_terminal(broker, *arguments):
+    ours, theirs = pty.openpty()
+    naru(broker, *arguments, stdout=theirs)
+    os.close(theirs)
+    with open(ours, "rb") as terminal:
+        return terminal.read1(65536).decode()
+
+
+def test_people_see_what_was_dropped(start_broker, tools):
+    broker = start_broker("max_queued_messages 2\n")
+    tools.sub(broker, V5, "-i", "s", "-c", "-x", "100", "-q", "1", "-t", "a", "-E").wait_end()
+    for _ in range(5):
+        tools.pub(broker, V5, "-q", "1", "-t", "a", "-m", "x")
+    said = on_a_terminal(broker, "status")
+    assert "dropped             3 queue full, 0 expired" in said, said
+
+
+def test_a_client_is_shown_with_readable_times(broker, join, unique):
+    name = unique("car")
+    join(broker, V5, name)
+    rows = dict(row.split("\t") for row in naru(broker, "clients", name).splitlines())
+    assert rows["connected_at"].endswith("Z")
+    assert isinstance(json.loads(naru(broker, "--json", "clients", name))["connected_at"], int)
 
 
 def test_a_device_hears_whether_its_reply_was_one(own_broker, join):

@@ -7,6 +7,7 @@
 #include "tools/naru/bench_run.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/connection_options.hpp"
+#include "tools/naru/process_usage.hpp"
 #include "tools/naru/time_argument.hpp"
 
 namespace naru::tools {
@@ -76,6 +77,10 @@ Outcome run_bench(const Invocation& invocation, const BenchOptions& options, con
   if (settings->client_id.empty()) settings->client_id = "bench";
   const auto server = resolve(options.connection.host, options.connection.port);
   if (!server) return server.error();
+  if (options.pid != 0) {
+    const auto usage = usage_of(options.pid);  // Wrong: said before sessions are left behind.
+    if (!usage) return usage.error();
+  }
   ClientLoop loop{*server};
   BenchRun bench{loop, *plan, *settings, options.pid};
   const auto result = bench.run();

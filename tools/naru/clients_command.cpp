@@ -44,6 +44,16 @@ std::string client_path(const std::string& client_id) {
   return "/v1/clients/" + url_encode(client_id);
 }
 
+// What is shown of one client: times for people.
+Json readable(Json client) {
+  for (const char* name : {"connected_at", "disconnected_at"}) {
+    if (!client.contains(name)) continue;
+    Json& time = client[name];
+    if (time.is_number()) time = format_time(time.get<WallMillis>());
+  }
+  return client;
+}
+
 Outcome run_show(const Invocation& invocation, const ClientsOptions& options) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
@@ -55,7 +65,7 @@ Outcome run_show(const Invocation& invocation, const ClientsOptions& options) {
     return ExitCode::done;
   }
   Table table{{"", ""}};
-  add_leaves(table, *client, "");
+  add_leaves(table, readable(*client), "");
   print(table.text(shape));
   return ExitCode::done;
 }

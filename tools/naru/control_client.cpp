@@ -1,7 +1,9 @@
 // tools/naru/control_client.cpp
 #include "tools/naru/control_client.hpp"
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include <curl/curl.h>
@@ -19,9 +21,23 @@ size_t append_answer(char* data, size_t size, size_t count, void* target) {
   return size * count;
 }
 
-bool is_socket(const std::string& path) {
+constexpr const char* not_allowed =
+    "only the broker's user and root may speak there: become one of them, for instance with sudo";
+
+// 0 for a socket, else an errno: ENOTSOCK for anything else that is there.
+int fault_of(const std::string& path) {
   struct stat found {};
-  return stat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode);
+  if (stat(path.c_str(), &found) != 0) return errno;
+  return S_ISSOCK(found.st_mode) ? 0 : ENOTSOCK;
+}
+
+Error unreachable(const std::string& socket, CURLcode code, long os_error) {
+  const std::string where = "the broker does not answer on " + socket + ": ";
+  if (os_error == EACCES) return {Errc::unavailable, where + not_allowed};
+  if (os_error == ECONNREFUSED) {
+    return {Errc::unavailable, where + "it has stopped; start it with `narud --data ./var`"};
+  }
+  return {Errc::unavailable, where + curl_easy_strerror(code)};
 }
 
 Errc errc_of(long status) {
@@ -71,8 +87,17 @@ Result<std::string> find_socket(const std::string& given) {
   }
   std::string tried;
   for (const std::string& path : candidates) {
-    if (is_socket(path)) return path;
+    const int fault = fault_of(path);
+    if (fault == 0) return path;
+    if (fault == EACCES) {
+      return Error{Errc::unavailable, "no access to " + path + ": " + not_allowed};
+    }
     tried += (tried.empty() ? "" : ", ") + path;
+    if (fault == ENOTSOCK) {
+      tried += ": not a socket";
+    } else if (fault != ENOENT) {
+      tried += std::string{": "} + std::strerror(fault);
+    }
   }
   return Error{Errc::unavailable,
                "no broker's control socket found (tried " + tried +
@@ -129,9 +154,9 @@ Result<ControlClient::Answer> ControlClient::perform(const Request& request) {
   }
   const CURLcode code = curl_easy_perform(easy);
   if (code != CURLE_OK) {
-    return Error{Errc::unavailable, "the broker does not answer on " + socket_ + ": " +
-                                        curl_easy_strerror(code) +
-                                        "; start it with `narud --data ./var`"};
+    long os_error = 0;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+    return unreachable(socket_, code, os_error);
   }
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &answer.status);
   return answer;

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "storage/base/clock.hpp"
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
 #include "tools/naru/output.hpp"
@@ -115,6 +116,9 @@ Result<Json> command_body(const SendOptions& options, Millis expires) {
 Outcome run_send(const Invocation& invocation, const SendOptions& options) {
   const auto expires = parse_duration(options.expires);
   if (!expires) return expires.error();
+  if (expires->count() == 0) {
+    return Error{Errc::invalid, "--expires 0 leaves the device no time; give it some, such as 60s"};
+  }
   const auto timeout = options.timeout.empty() ? Result<Millis>{*expires + expiry_grace}
                                                : parse_duration(options.timeout);
   if (!timeout) return timeout.error();
@@ -186,8 +190,12 @@ void add_send(CLI::App& parent, Invocation& invocation) {
   CLI::App* send = parent.add_subcommand("send", "Send a command to a device");
   const auto options = std::make_shared<SendOptions>();
   send->footer("Example: naru cmd send car-0001 unlock '{\"door\":\"driver\"}' --wait");
-  send->add_option("device", options->device, "The device's client id")->required();
-  send->add_option("name", options->name, "What it shall do, such as unlock")->required();
+  send->add_option("device", options->device, "The device's client id")
+      ->required()
+      ->check(refuse_empty);
+  send->add_option("name", options->name, "What it shall do, such as unlock")
+      ->required()
+      ->check(refuse_empty);
   send->add_option("payload", options->payload, "Details, as JSON")->type_name("JSON");
   send->add_option("--expires", options->expires, "Give up when the device did not get it by then")
       ->capture_default_str();
@@ -207,8 +215,10 @@ void add_one(CLI::App& parent, Invocation& invocation, const char* name, const c
   CLI::App* command = parent.add_subcommand(name, help);
   const auto options = std::make_shared<CommandOptions>();
   command->footer(std::string{"Example: naru cmd "} + name + " car-0001 0123456789abcdef");
-  command->add_option("device", options->device, "The device's client id")->required();
-  command->add_option("id", options->id, "The command's id")->required();
+  command->add_option("device", options->device, "The device's client id")
+      ->required()
+      ->check(refuse_empty);
+  command->add_option("id", options->id, "The command's id")->required()->check(refuse_empty);
   command->callback([&invocation, options, method] {
     invocation.run = [&invocation, options, method] {
       return run_one(invocation, *options, method);
@@ -227,7 +237,9 @@ void add_cmd_command(CLI::App& app, Invocation& invocation) {
   CLI::App* list = cmd->add_subcommand("list", "List a device's commands, newest last");
   const auto options = std::make_shared<CommandOptions>();
   list->footer("Example: naru cmd list car-0001");
-  list->add_option("device", options->device, "The device's client id")->required();
+  list->add_option("device", options->device, "The device's client id")
+      ->required()
+      ->check(refuse_empty);
   list->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_list(invocation, *options); };
   });

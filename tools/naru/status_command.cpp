@@ -44,6 +44,11 @@ std::string status_for_people(const Json& status) {
   table.add({"queued messages", at("queued_messages")});
   table.add({"publishes in", at("counters.publishes_in")});
   table.add({"deliveries out", at("counters.deliveries_out")});
+  table.add({"dropped", at("counters.dropped_queue_full") + " queue full, " +
+                            at("counters.dropped_expired") + " expired, " +
+                            at("counters.dropped_too_large") + " too large, " +
+                            at("counters.dropped_slow") + " slow client, " +
+                            at("counters.dropped_lost") + " lost"});
   table.add({"denied", at("counters.denied_connects") + " connects, " +
                            at("counters.denied_publishes") + " publishes, " +
                            at("counters.denied_subscribes") + " filters, " +

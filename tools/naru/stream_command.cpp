@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "storage/base/clock.hpp"
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
 #include "tools/naru/output.hpp"
@@ -24,6 +25,12 @@ struct TailOptions {
   std::uint64_t limit = 0;
 };
 
+std::string retention_cell(const Json& seconds) {
+  if (!seconds.is_number()) return "-";
+  const auto count = seconds.get<std::int64_t>();
+  return count == 0 ? "unlimited" : format_duration(Seconds{count});
+}
+
 Outcome run_list(const Invocation& invocation) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
@@ -37,11 +44,9 @@ Outcome run_list(const Invocation& invocation) {
   }
   Table table{{"STREAM", "RECORDS", "BYTES", "KEYS", "RETENTION"}};
   for (const Json& stream : streams) {
-    const Json retention = find_member(stream, "retention_s");
-    table.add(
-        {member_cell(stream, "name"), member_cell(stream, "records"), member_cell(stream, "bytes"),
-         member_cell(stream, "keys"),
-         retention.is_number() ? format_duration(Seconds{retention.get<std::int64_t>()}) : "-"});
+    table.add({member_cell(stream, "name"), member_cell(stream, "records"),
+               member_cell(stream, "bytes"), member_cell(stream, "keys"),
+               retention_cell(find_member(stream, "retention_s"))});
   }
   print(table.text(shape));
   return ExitCode::done;
@@ -54,10 +59,12 @@ std::string record_line(const Json& record, Shape shape) {
   const Json received = find_member(record, "received_at");
   const Json text = find_member(record, "payload");
   const char* gap = shape == Shape::aligned ? "  " : "\t";
+  const Json note = find_member(record, "note_text");  // Why it is in dead-letter.
   return (received.is_number() ? format_time(received.get<WallMillis>()) : "-") + gap +
          member_cell(record, "key") + gap + member_cell(record, "sequence") + gap +
          member_cell(record, "topic") + gap +
-         (text.is_null() ? "base64:" + member_cell(record, "payload_base64") : cell(text)) + "\n";
+         (text.is_null() ? "base64:" + member_cell(record, "payload_base64") : cell(text)) +
+         (note.is_null() ? "" : gap + cell(note)) + "\n";
 }
 
 // Follows one stream page by page. A consumer's position is committed only after its records were
@@ -147,7 +154,7 @@ void add_stream_command(CLI::App& app, Invocation& invocation) {
   CLI::App* tail = stream->add_subcommand("tail", "Print a stream's records");
   const auto options = std::make_shared<TailOptions>();
   tail->footer("Example: naru stream tail telemetry --from 2026-08-01T12:00:00Z --limit 10");
-  tail->add_option("name", options->name, "The stream")->required();
+  tail->add_option("name", options->name, "The stream")->required()->check(refuse_empty);
   tail->add_option("--from", options->from,
                    "earliest, latest, a time (2026-08-01T12:00:00Z, or -15m), or a cursor. By "
                    "default: where the consumer is, else latest with --follow, else earliest")
@@ -155,6 +162,7 @@ void add_stream_command(CLI::App& app, Invocation& invocation) {
   tail->add_flag("--follow,-f", options->follow, "Go on when the end is reached");
   tail->add_option("--consumer", options->consumer,
                    "Remember the position under this name, once records are written out")
+      ->check(refuse_empty)
       ->type_name("NAME");
   tail->add_option("--limit", options->limit, "End after so many records (0: no limit)");
   tail->callback([&invocation, options] {
