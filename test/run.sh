@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 # One line a stage, in running order: name | seconds it may take | in --quick? | what it does.
 # A function stage_NAME with dashes as underscores does it; taking a line out switches it off.
 STAGES=(
-  "tidy              | 120  | quick | include directions, sizes and words; the tests of tidy"
+  "tidy              | 120  | quick | include directions, sizes and words; tests of tidy; the reading order"
   "format            | 120  | quick | clang-format of every tracked C++ file"
   "build-release     | 1000 | quick | the release build"
   "unit              | 120  | quick | unit tests"
@@ -109,7 +109,7 @@ build() {  # build PRESET [TARGET...]
 # ------------------------------------------------------------------ stages
 
 stage_tidy() {
-  needs tools/tidy && tools/tidy && run_python_tests -n 0 test/tidy_test.py
+  needs tools/tidy && tools/tidy && run_python_tests -n 0 test/tidy_test.py test/reading_order_test.py
 }
 
 stage_format() {
