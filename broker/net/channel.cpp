@@ -31,7 +31,8 @@ std::unique_ptr<Channel> Channel::of(const Listener& listener) {
 
 Channel::Channel(const Listener& listener) : proxy_version_(listener.proxy_version) {
   if (listener.tls) tls_.emplace(listener.tls);
-  if (listener.websockets) websocket_.emplace(Websocket{listener.websocket_origins, {}, false, {}});
+  if (listener.websockets)
+    websocket_.emplace(Websocket{listener.websocket_origins, {}, false, {}, {}});
 }
 
 BytesView Channel::receive(BytesView wire, ChannelBuffers& buffers) {
@@ -115,12 +116,15 @@ void Channel::end(BytesView why) {
   if (!std::exchange(over_, true)) failure_ = why;
 }
 
-void Channel::send(BytesView output, ChannelBuffers& buffers) {
-  if (!websocket_) return seal(output);
+std::size_t Channel::send(BytesView output, ChannelBuffers& buffers) {
+  if (!websocket_) {
+    seal(output);
+    return output.size();
+  }
   buffers.frames.clear();
-  transport::append_frame_header(output.size(), buffers.frames);
-  buffers.frames.append(output);
+  const std::size_t taken = websocket_->frames.append(output, buffers.frames);
   seal(buffers.frames);
+  return taken;
 }
 
 void Channel::say_goodbye() {

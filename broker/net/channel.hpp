@@ -16,6 +16,7 @@
 
 #include "broker/net/listener.hpp"
 #include "broker/net/tls_stream.hpp"
+#include "broker/transport/packet_frames.hpp"
 #include "broker/transport/websocket_frames.hpp"
 #include "broker/transport/websocket_upgrade.hpp"
 #include "storage/base/bytes.hpp"
@@ -36,8 +37,9 @@ class Channel {
   // What came from the socket. Returns MQTT's bytes, valid until the next call with the same
   // buffers.
   BytesView receive(BytesView wire, ChannelBuffers& buffers);
-  // MQTT's bytes, to `unsent`. REQUIRES: is_open().
-  void send(BytesView output, ChannelBuffers& buffers);
+  // MQTT's bytes, to `unsent`. Returns how many it took: perhaps all but the start of the last
+  // packet. REQUIRES: is_open().
+  std::size_t send(BytesView output, ChannelBuffers& buffers);
   // The last words, to `unsent`.
   void say_goodbye();
 
@@ -62,6 +64,7 @@ class Channel {
     Bytes request;  // Until it is whole.
     bool upgraded = false;
     transport::WebsocketDecoder decoder;
+    transport::PacketFrames frames;
   };
 
   BytesView skip_header(BytesView wire, ChannelBuffers& buffers);

@@ -46,7 +46,9 @@ void Shard::introduce(const Socket& socket) {
 void Shard::end_if_over(const SocketRef& socket) {
   if (!socket->channel || !socket->channel->is_over() || socket->closing) return;
   const Connection* const connection = std::as_const(core_.front()).find(socket->id);
-  if (connection == nullptr || !socket->unread.empty()) return;  // Handed over, or not yet read.
+  if (connection == nullptr) return;  // Handed over.
+  // Not yet read. What is left although nothing holds it back is a packet cut for good.
+  if (connection->paused && !socket->unread.empty()) return;
   if (connection->state == Connection::State::attaching ||
       connection->state == Connection::State::closing) {
     return;
@@ -72,8 +74,8 @@ void Shard::send_wrapped(const SocketRef& socket) {
   Channel& channel = *socket->channel;
   Bytes* const output = core_.front().output(socket->id);
   if (output != nullptr && !output->empty() && channel.is_open()) {
-    const std::size_t size = std::min(output->size(), wrapped_a_turn);
-    channel.send(BytesView{*output}.substr(0, size), channel_buffers_);
+    const std::size_t size =
+        channel.send(BytesView{*output}.substr(0, wrapped_a_turn), channel_buffers_);
     if (size < output->size()) {
       output->erase(0, size);
     } else if (output->capacity() > keep_capacity) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/mqtt/topics.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::transport {
@@ -44,8 +45,8 @@ bool may_be_said(std::uint64_t code) {
 
 }  // namespace
 
-void append_frame_header(std::size_t payload_bytes, Bytes& out) {
-  append_header(final_bit | 2, payload_bytes, out);
+void append_frame_header(FramePart part, std::size_t payload_bytes, Bytes& out) {
+  append_header(static_cast<std::uint8_t>(part), payload_bytes, out);
 }
 
 void append_close_frame(CloseCode code, Bytes& out) {
@@ -150,6 +151,9 @@ bool WebsocketDecoder::end_control(Bytes& answer) {
     const std::uint64_t code = big_endian(BytesView{control_}.substr(0, 2));
     if (control_.size() == 1 || !may_be_said(code)) {
       return fail(CloseCode::protocol_error, "a close frame is malformed", answer);
+    }
+    if (!mqtt::valid_utf8(BytesView{control_}.substr(2))) {
+      return fail(CloseCode::invalid_payload, "the reason of a close frame is no UTF-8", answer);
     }
     append_close_frame(static_cast<CloseCode>(code), answer);
   }

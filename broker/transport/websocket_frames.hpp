@@ -24,6 +24,7 @@ enum class CloseCode : std::uint16_t {
   going_away = 1001,
   protocol_error = 1002,
   unsupported_data = 1003,  // Text: MQTT is binary.
+  invalid_payload = 1007,   // A reason that is no UTF-8.
   too_large = 1009,
 };
 
@@ -67,8 +68,11 @@ class WebsocketDecoder {
   BytesView failure_;
 };
 
-// The header of a binary frame with that much payload behind it.
-void append_frame_header(std::size_t payload_bytes, Bytes& out);
+// What a frame is of its binary message: the first byte of its header.
+enum class FramePart : std::uint8_t { whole = 0x82, first = 0x02, middle = 0x00, last = 0x80 };
+
+// The header of a frame with that much payload behind it.
+void append_frame_header(FramePart part, std::size_t payload_bytes, Bytes& out);
 void append_close_frame(CloseCode code, Bytes& out);
 
 }  // namespace naru::transport

@@ -6,7 +6,7 @@ these dialogues as its tests.
 import pytest
 
 from certificates import Authority
-from narud_server import Server, let_pass, wait_until
+from narud_server import Server, wait_until
 from raw_mqtt import V5, V311
 
 # The password is "secret", as mosquitto_passwd writes it.
@@ -81,43 +81,51 @@ def client(request, doors, transport, version, unique, servers):
 
     yield start
     for each in running:
-        if each.process.poll() is None:
+        if each.running():
             each.close()
     doors.server.check_alive()
 
 
 class Dialogues:
+    # What a library cannot do over a transport; its own class says otherwise.
+    largest = {}  # transport: bytes of a message it can take.
+
+    def tells_session(self, _transport, _version):
+        return True
+
     def test_who_has_no_right_password_stays_out(self, client, version):
         stranger = client(password="wrong")
         assert int(stranger.ask("refused").get("code")) in ((134,) if version == V5 else (4,))
 
-    @pytest.mark.parametrize("qos", [0, 1, 2])
-    def test_publish_and_subscribe(self, client, unique, qos):
-        topic = unique()
+    def test_publish_and_subscribe(self, client, unique):
         subscriber, publisher = client(), client()
         assert not subscriber.connect()
         publisher.connect()
-        assert subscriber.subscribe(topic + "/#", qos) == qos
-        for number in range(20):
-            publisher.publish(f"{topic}/{number}", str(number).encode() * 100, qos)
-        got = [subscriber.take() for _ in range(20)]
-        assert [m.get("topic") for m in got] == [f"{topic}/{n}" for n in range(20)]
-        assert [m.payload for m in got] == [str(n).encode() * 100 for n in range(20)]
-        assert all(m.qos == qos and not m.retain for m in got)
-        subscriber.unsubscribe(topic + "/#")
-        publisher.publish(topic + "/late", b"x", qos)
-        subscriber.subscribe(topic + "/end", qos)
-        publisher.publish(topic + "/end", b"end", qos)
+        for qos in range(3):
+            topic = unique()
+            assert subscriber.subscribe(topic + "/#", qos) == qos
+            for number in range(20):
+                publisher.publish(f"{topic}/{number}", str(number).encode() * 100, qos)
+            got = [subscriber.take() for _ in range(20)]
+            assert [m.get("topic") for m in got] == [f"{topic}/{n}" for n in range(20)]
+            assert [m.payload for m in got] == [str(n).encode() * 100 for n in range(20)]
+            assert all(m.qos == qos and not m.retain for m in got)
+            subscriber.unsubscribe(topic + "/#")
+            publisher.publish(topic + "/late", b"x", qos)
+        subscriber.subscribe("end", 1)
+        publisher.publish("end", b"end", 1)
         assert subscriber.take().payload == b"end"
         subscriber.disconnect()
         publisher.disconnect()
 
-    def test_large_and_empty_messages(self, client, unique):
+    def test_large_and_empty_messages(self, client, unique, transport):
         topic = unique()
         one = client()
         one.connect()
         one.subscribe(topic, 1)
         for size in 0, 1, 125, 126, 65_535, 65_536, 300_000:
+            if size > self.largest.get(transport, size):
+                break
             one.publish(topic, b"\xa5" * size, 1)
             assert one.take().payload == b"\xa5" * size
 
@@ -147,21 +155,22 @@ class Dialogues:
         dying.close()
         assert watcher.take().payload == b"lost"
 
-    @pytest.mark.parametrize("qos", [1, 2])
-    def test_a_session_goes_on(self, doors, client, unique, version, qos):
+    def test_a_session_goes_on(self, doors, client, unique, transport, version):
         topic, name = unique(), unique("sleeper")
         sleeper = client(name, **keep(version))
         assert not sleeper.connect()
-        sleeper.subscribe(topic, qos)
+        for qos in 1, 2:
+            sleeper.subscribe(f"{topic}/{qos}", qos)
         sleeper.close()
         wait_until(lambda: doors.server.is_disconnected(name))
         publisher = client()
         publisher.connect()
         for number in range(10):
-            publisher.publish(topic, str(number).encode(), qos)
+            publisher.publish(f"{topic}/{1 + number % 2}", str(number).encode(), 2)
         awake = client(name, **keep(version))
-        assert awake.connect()
-        assert [int(awake.take().payload) for _ in range(10)] == list(range(10))
+        assert awake.connect() or not self.tells_session(transport, version)
+        got = [awake.take() for _ in range(10)]
+        assert [(int(m.payload), m.qos) for m in got] == [(n, 1 + n % 2) for n in range(10)]
 
     def test_take_over(self, client, unique, version):
         name = unique("twin")
@@ -189,10 +198,3 @@ class Dialogues:
         if version == V5:
             assert message.all("user") == ["k:1", "k:2", "a:3"]
             assert int(message.get("expiry")) in (99, 100)
-
-    @pytest.mark.slow
-    def test_an_idle_client_stays(self, client):
-        one = client(keepalive=1)
-        one.connect()
-        let_pass(2.5)
-        one.publish("idle", b"x", 1)

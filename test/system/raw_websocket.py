@@ -4,7 +4,7 @@ import struct
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 section 1.3.
-BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
+CONTINUATION, BINARY, CLOSE, PING, PONG = 0, 2, 8, 9, 10
 
 
 def request(protocol="mqtt", path="/mqtt", **headers):
@@ -88,7 +88,7 @@ class Websocket:
             got = self.next_frame()
             if got is None:
                 return b""
-            if got[0] == BINARY:
+            if got[0] in (BINARY, CONTINUATION):
                 return got[1]
             self.others.append(got)
 

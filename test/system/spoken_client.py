@@ -71,6 +71,9 @@ class SpokenClient:
     def _read_errors(self):
         self.errors += self.process.stderr
 
+    def running(self):
+        return self.process.poll() is None
+
     def say(self, word, fields=()):
         pairs = fields.items() if isinstance(fields, dict) else fields
         self.process.stdin.write(" ".join([word, *(f"{k}={v}" for k, v in pairs)]) + "\n")

@@ -109,6 +109,8 @@ TEST_CASE("What breaks a rule is answered with its close code", "[websocket]") {
       {frame(0x88, Bytes("\x03\xed", 2)), 1002},  // 1005 may not be said.
       {frame(0x88, Bytes("\x13\x88", 2)), 1002},  // 5000
       {frame(0x88, Bytes("\x0f\xa0", 2)), 4000},
+      {frame(0x88, two + "\xff"), 1007},
+      {frame(0x88, two + "\xed\xa0\x80"), 1007},  // A surrogate.
   }));
   CAPTURE(test::to_hex(row.wire));
   const Outcome outcome = decode({row.wire, frame(0x82, "after the end")});
@@ -134,7 +136,7 @@ TEST_CASE("Headers of the server's frames have the shortest length", "[websocket
                                          {0xffff, "82 7e ff ff"},
                                          {0x10000, "82 7f 00 00 00 00 00 01 00 00"}}));
   Bytes out;
-  append_frame_header(row.size, out);
+  append_frame_header(FramePart::whole, row.size, out);
   CHECK(out == test::from_hex(row.hex));
 }
 
