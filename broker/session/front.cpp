@@ -203,6 +203,13 @@ void Front::end(Connection& c, ReasonCode reason, BytesView text) {
   close(c);
 }
 
+// An answer larger than the client takes may not be sent, and without it nothing can go on.
+void Front::end_if_too_large(Connection& c, std::size_t before) {
+  if (c.packet_size_max == 0 || c.output.size() - before <= c.packet_size_max) return;
+  c.output.resize(before);
+  end(c, ReasonCode::packet_too_large);
+}
+
 void Front::fail(Connection& c, mqtt::DecodeError error) {
   end(c, mqtt::reason_of(error), mqtt::text_of(error));
 }

@@ -81,6 +81,7 @@ class Front final : public LiveSink {
   void end(Connection& c, ReasonCode reason, BytesView text = {});
   static BytesView reason_string(const Connection& c, BytesView text);
   void close(Connection& c);
+  void end_if_too_large(Connection& c, std::size_t before);
   void fail(Connection& c, mqtt::DecodeError error);
 
   bool on_connect(Connection& c, const mqtt::Frame& frame);
@@ -137,7 +138,6 @@ class Front final : public LiveSink {
   Denials denials_;
   RetainedAsker retained_;
   Rng rng_;
-
   boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   Deadlines<ConnectionId> deadlines_;
   std::vector<ConnectionId> paused_;

@@ -194,7 +194,9 @@ void Front::refuse(Connection& c, ReasonCode reason, BytesView text) {
   mqtt::Connack packet;
   packet.reason = reason;
   packet.reason_string = reason_string(c, text);
+  const std::size_t before = c.output.size();
   mqtt::encode(packet, c.version, c.output);
+  end_if_too_large(c, before);
   close(c);
 }
 
@@ -211,7 +213,6 @@ void Front::on(const hop::Attached& attached) {
                           : ReasonCode::quota_exceeded);
   }
   ++counters_.connects;
-  c->state = Connection::State::live;
   c->session = attached.session;
   c->epoch = attached.epoch;
   mqtt::Connack packet;
@@ -231,7 +232,11 @@ void Front::on(const hop::Attached& attached) {
   packet.response_information = response_information;
   packet.retain_available = settings_.retain_available;
   packet.shared_subscription_available = false;
+  const std::size_t before = c->output.size();
   mqtt::encode(packet, c->version, c->output);
+  end_if_too_large(*c, before);
+  if (c->state == Connection::State::closing) return;
+  c->state = Connection::State::live;
   touch(*c);
   c->last_received = now_;
   if (c->keep_alive_s != 0) {

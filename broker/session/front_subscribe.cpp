@@ -102,7 +102,9 @@ void Front::suback(Connection& c, mqtt::PacketId id, BytesView reasons) {
   mqtt::Suback packet;
   packet.packet_id = id;
   packet.codes = mqtt::ReasonCodes{codes};
+  const std::size_t before = c.output.size();
   mqtt::encode(packet, c.version, c.output);
+  end_if_too_large(c, before);
   touch(c);
 }
 
@@ -139,7 +141,9 @@ void Front::on(const hop::Unsubscribed& unsubscribed) {
   mqtt::Unsuback packet;
   packet.packet_id = unsubscribed.packet_id;
   packet.codes = mqtt::ReasonCodes{unsubscribed.codes};
+  const std::size_t before = c->output.size();
   mqtt::encode(packet, c->version, c->output);
+  end_if_too_large(*c, before);
   touch(*c);
 }
 

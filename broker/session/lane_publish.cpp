@@ -132,7 +132,11 @@ void LaneShard::on(const hop::QueueAck& ack) {
   Session* const session = lane.find_session(ack.session);
   if (session == nullptr || session->epoch != ack.epoch || session->connection == 0) return;
   const std::uint64_t number = session->queue.find(ack.packet_id);
-  if (number == 0) return;
+  if (number == 0) {
+    // A client that still asks for a release gets one: its message has long been let go.
+    if (ack.kind != hop::AckKind::pubrec) return;
+    return to_front(session->connection, hop::QueueRelease{session->connection, ack.packet_id});
+  }
   touch(lane, *session);
   switch (ack.kind) {
     case hop::AckKind::puback: {
