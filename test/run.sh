@@ -109,7 +109,9 @@ build() {  # build PRESET [TARGET...]
 # ------------------------------------------------------------------ stages
 
 stage_tidy() {
-  needs tools/tidy && tools/tidy && run_python_tests -n 0 test/tidy_test.py test/reading_order_test.py
+  needs tools/tidy && tools/tidy && test/spec/conformance.py &&
+    test/spec/planted_deviations.py --check &&
+    run_python_tests -n 0 test/tidy_test.py test/reading_order_test.py
 }
 
 stage_format() {
