@@ -106,7 +106,8 @@ ConfigOutcome make_config(const Arguments& arguments) {
 bool print_file_problems(const Config& config) {
   const auto loaded = NodeGate{}.load(config);
   if (!loaded) std::cerr << loaded.error().text << '\n';
-  const auto faults = faults_of_files(config);
+  TlsContexts ignored;
+  const auto faults = make_tls_contexts(config, ignored);
   for (const std::string& fault : faults) std::cerr << fault << '\n';
   return loaded.has_value() && faults.empty();
 }

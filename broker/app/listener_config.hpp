@@ -21,7 +21,7 @@ namespace naru::broker {
 // In the order of the words in the table.
 enum class SocketDomain : std::uint8_t { ipv4, ipv6 };
 
-enum class ClientIdFrom : std::uint8_t { none, username };
+enum class ClientIdFrom : std::uint8_t { none, username, cn };
 enum class ListenerProtocol : std::uint8_t { mqtt, websockets };
 enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
 
@@ -69,6 +69,8 @@ struct ListenerConfig {
 const std::vector<OptionRow<ListenerConfig>>& listener_options();
 // Global keys that are a listener's own under per_listener_settings.
 const std::vector<OptionRow<ListenerConfig>>& own_options();
+// Copies what makes its TLS context: files, versions, ciphers.
+void copy_tls(ListenerConfig& to, const ListenerConfig& from);
 // What stands behind the word `listener`.
 std::string name_of(const ListenerConfig& listener);
 // "FILE:LINE: error: " of the key, else of the opening line; empty where neither is known.

@@ -50,10 +50,13 @@ std::vector<ConfigFault> faults_of_tls(const ListenerConfig& one) {
     add("crlfile", "needs require_certificate true");
   }
   const std::pair<std::string_view, bool> identities[] = {
+      {"clientid_from", one.clientid_from == ClientIdFrom::cn},
       {"use_identity_as_username", one.use_identity_as_username},
       {"use_subject_as_username", one.use_subject_as_username}};
   for (const auto& [key, set] : identities) {
-    if (set && !one.require_certificate) add(key, "needs require_certificate true");
+    if (!set || one.require_certificate) continue;
+    add(key, key == "clientid_from" ? "cn needs require_certificate true"
+                                    : "needs require_certificate true");
   }
   if (one.use_identity_as_username && one.use_subject_as_username) {
     add("use_subject_as_username", "excludes use_identity_as_username: choose one");
@@ -68,22 +71,22 @@ const std::vector<OptionRow<ListenerConfig>>& listener_options() {
   static const std::vector<OptionRow<ListenerConfig>> rows = {
     option<&ListenerConfig::allow_anonymous>({.key = "listener_allow_anonymous", .type = boolean, .reloadable = true, .help = "Overrides allow_anonymous for this listener."}),
     option<&ListenerConfig::max_connections>({.key = "max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .help = "Connections of this listener; -1 for no limit."}),
-    option<&ListenerConfig::clientid_from>({.key = "clientid_from", .type = word, .default_text = "none", .words = "none username", .reloadable = true, .help = "username: a client's id is its user name, whatever id it gives, and a client without a user name is refused."}),
+    option<&ListenerConfig::clientid_from>({.key = "clientid_from", .type = word, .default_text = "none", .words = "none username cn", .reloadable = true, .help = "username: a client's id is its user name, whatever id it gives, and a client without a user name is refused. cn: the same with the common name of its certificate; needs require_certificate true."}),
     use_username_as_clientid({.key = "use_username_as_clientid", .type = boolean, .reloadable = true, .help = "mosquitto's word for clientid_from: true is username, false is none."}),
     option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),
     option<&ListenerConfig::socket_domain>({.key = "socket_domain", .type = word, .words = "ipv4 ipv6", .help = "Only addresses of this family; not set: both."}),
     option<&ListenerConfig::socket_mode>({.key = "socket_mode", .help = "Who may connect to the Unix socket of 'listener 0 PATH', as an octal mode; not set: 660, the broker's user and group."}),
-    option<&ListenerConfig::certfile>({.key = "certfile", .help = "The certificate of this listener in PEM, its chain behind it; with keyfile it makes the listener TLS."}),
-    option<&ListenerConfig::keyfile>({.key = "keyfile", .help = "The key of that certificate in PEM, without passphrase."}),
-    option<&ListenerConfig::cafile>({.key = "cafile", .help = "Certificates of the authorities that sign clients' certificates, in PEM."}),
-    option<&ListenerConfig::capath>({.key = "capath", .help = "A directory of such certificates, made by 'openssl rehash'."}),
+    option<&ListenerConfig::certfile>({.key = "certfile", .reloadable = true, .help = "The certificate of this listener in PEM, its chain behind it; with keyfile it makes the listener TLS."}),
+    option<&ListenerConfig::keyfile>({.key = "keyfile", .reloadable = true, .help = "The key of that certificate in PEM, without passphrase."}),
+    option<&ListenerConfig::cafile>({.key = "cafile", .reloadable = true, .help = "Certificates of the authorities that sign clients' certificates, in PEM."}),
+    option<&ListenerConfig::capath>({.key = "capath", .reloadable = true, .help = "A directory of such certificates, made by 'openssl rehash'."}),
     option<&ListenerConfig::require_certificate>({.key = "require_certificate", .type = boolean, .default_text = "false", .help = "Only clients with a valid certificate get in."}),
     option<&ListenerConfig::use_identity_as_username>({.key = "use_identity_as_username", .type = boolean, .default_text = "false", .help = "The certificate's common name is the user; no password is asked for. Needs require_certificate true."}),
     option<&ListenerConfig::use_subject_as_username>({.key = "use_subject_as_username", .type = boolean, .default_text = "false", .help = "The same with the whole subject, such as CN=car1,O=Fleet."}),
-    option<&ListenerConfig::crlfile>({.key = "crlfile", .help = "Lists of revoked certificates in PEM; each authority needs one."}),
-    option<&ListenerConfig::tls_version>({.key = "tls_version", .type = word, .words = "tlsv1.2 tlsv1.3", .help = "The oldest version of TLS; not set: tlsv1.2."}),
-    option<&ListenerConfig::ciphers>({.key = "ciphers", .help = "Ciphers of TLS 1.2, as 'openssl ciphers' takes them."}),
-    option<&ListenerConfig::ciphersuites>({.key = "ciphers_tls1.3", .help = "Ciphers of TLS 1.3, as 'openssl ciphers -ciphersuites' takes them."}),
+    option<&ListenerConfig::crlfile>({.key = "crlfile", .reloadable = true, .help = "Lists of revoked certificates in PEM; each authority needs one. A reload ends whose certificate has come into it."}),
+    option<&ListenerConfig::tls_version>({.key = "tls_version", .type = word, .words = "tlsv1.2 tlsv1.3", .reloadable = true, .help = "The oldest version of TLS; not set: tlsv1.2."}),
+    option<&ListenerConfig::ciphers>({.key = "ciphers", .reloadable = true, .help = "Ciphers of TLS 1.2, as 'openssl ciphers' takes them."}),
+    option<&ListenerConfig::ciphersuites>({.key = "ciphers_tls1.3", .reloadable = true, .help = "Ciphers of TLS 1.3, as 'openssl ciphers -ciphersuites' takes them."}),
     option<&ListenerConfig::proxy_version>({.key = "enable_proxy_protocol", .type = integer, .default_text = "0", .max = 2, .help = "The version of the PROXY protocol that every connection begins with, 1 or 2; 0 for none. Only the load balancer must reach such a listener: who can, says who he is."}),
     option<&ListenerConfig::protocol>({.key = "protocol", .type = word, .default_text = "mqtt", .words = "mqtt websockets", .help = "What is spoken here; websockets is MQTT over WebSocket, with certfile and keyfile over TLS."}),
     option<&ListenerConfig::websockets_origin>({.key = "websockets_origin", .repeats = true, .help = "An origin such as https://fleet.example whose pages may connect; without any such line all may."}),
@@ -111,6 +114,17 @@ const std::string& password_file_of(const Config& config, const ListenerConfig& 
 
 const std::string& acl_file_of(const Config& config, const ListenerConfig& one) {
   return config.per_listener_settings ? one.acl_file : config.acl_file;
+}
+
+void copy_tls(ListenerConfig& to, const ListenerConfig& from) {
+  to.certfile = from.certfile;
+  to.keyfile = from.keyfile;
+  to.cafile = from.cafile;
+  to.capath = from.capath;
+  to.crlfile = from.crlfile;
+  to.tls_version = from.tls_version;
+  to.ciphers = from.ciphers;
+  to.ciphersuites = from.ciphersuites;
 }
 
 std::vector<ConfigFault> faults_of(const ListenerConfig& one) {

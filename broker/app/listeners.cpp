@@ -213,12 +213,11 @@ void OpenListener::remove_path() const {
   if (port == 0) ::unlink(address.c_str());
 }
 
-std::vector<std::string> faults_of_files(const Config& config) {
+std::vector<std::string> make_tls_contexts(const Config& config, TlsContexts& made) {
   std::vector<std::string> faults;
   for (const ListenerConfig& listener : config.listeners) {
-    std::shared_ptr<const TlsContext> ignored;
-    const auto made = make_tls(listener, ignored);
-    if (!made) faults.push_back(made.error().text);
+    const auto read = make_tls(listener, made.emplace_back());
+    if (!read) faults.push_back(read.error().text);
   }
   return faults;
 }
@@ -241,8 +240,10 @@ Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint
     const auto shared = std::make_shared<Listener>();
     shared->number = static_cast<std::uint16_t>(&listener - config.listeners.data());
     shared->max_connections = listener.max_connections;
-    const auto made = make_tls(listener, shared->tls);
+    std::shared_ptr<const TlsContext> tls;
+    const auto made = make_tls(listener, tls);
     if (!made) return made.error();
+    shared->set_tls(std::move(tls));
     shared->identity_from = listener.use_identity_as_username  ? IdentityFrom::common_name
                             : listener.use_subject_as_username ? IdentityFrom::subject
                                                                : IdentityFrom::connect;

@@ -25,8 +25,12 @@ struct OpenListener {
   void remove_path() const;  // Of a Unix socket.
 };
 
-// What is wrong with the files and ciphers of the listeners, one line each; they are not opened.
-std::vector<std::string> faults_of_files(const Config& config);
+// Of each listener in its order; null: the listener has no certificate.
+using TlsContexts = std::vector<std::shared_ptr<const TlsContext>>;
+
+// Reads the certificates, keys and lists of all listeners. What is wrong with them comes back, one
+// line each; then `made` has gaps.
+std::vector<std::string> make_tls_contexts(const Config& config, TlsContexts& made);
 
 // An address the machine lacks is skipped where the configuration calls it optional.
 Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards);

@@ -84,6 +84,7 @@ class Node : public ShardHost, public Control {
   void start_committer(std::uint64_t first_journal_number);
   ShardSettings settings_of(const Config& config, std::uint16_t shard) const;
   ReloadOutcome read_again();
+  bool load_files(const Config& next, TlsContexts& contexts, std::vector<std::string>& problems);
   Result<void> open_doors();
   // What the disk may have lost cannot be known: the next start reads what is really there.
   [[noreturn]] static void end_process(Errc why);

@@ -18,6 +18,15 @@ Result<Acl> load_acl(const std::string& path) {
   return Acl::parse(*text, path);
 }
 
+ClientIdRule::From from_of(ClientIdFrom from) {
+  switch (from) {
+    case ClientIdFrom::none: break;
+    case ClientIdFrom::username: return ClientIdRule::From::user;
+    case ClientIdFrom::cn: return ClientIdRule::From::common_name;
+  }
+  return ClientIdRule::From::client;
+}
+
 // Reads each file once, however many listeners name it, and gathers what is wrong.
 template <class Table>
 class Library {
@@ -52,11 +61,10 @@ Result<void> NodeGate::load(const Config& config) {
   Library<Acl> acls{&load_acl, faults};
   auto made = std::make_shared<Doors>();
   for (const ListenerConfig& listener : config.listeners) {
-    const bool from_user = listener.clientid_from == ClientIdFrom::username;
     made->push_back({allows_anonymous(config, listener),
                      passwords.get(password_file_of(config, listener)),
                      acls.get(acl_file_of(config, listener)),
-                     {from_user, config.clientid_prefixes}});
+                     {from_of(listener.clientid_from), config.clientid_prefixes}});
   }
   if (!faults.empty()) return Error{Errc::invalid, faults};
   const std::lock_guard lock{mutex_};

@@ -24,6 +24,14 @@ void take_over(Target& target, const Target& wanted, const std::vector<OptionRow
   }
 }
 
+// Sockets that speak plain MQTT do not begin to speak TLS while they are open, nor the other way.
+void take_over_tls(ListenerConfig& target, const ListenerConfig& wanted, const std::string& name,
+                   std::vector<std::string>& notices) {
+  if (target.certfile.empty() == wanted.certfile.empty()) return copy_tls(target, wanted);
+  notices.push_back(name + ": certfile turns TLS " + (target.certfile.empty() ? "on" : "off") +
+                    ": restart narud for it");
+}
+
 // Listeners are known by port and address. Those that came or went take a restart.
 void take_over_listeners(Config& target, const Config& wanted, std::vector<std::string>& notices) {
   std::vector<ListenerConfig> left = wanted.listeners;
@@ -35,7 +43,10 @@ void take_over_listeners(Config& target, const Config& wanted, std::vector<std::
       notices.push_back(name + " is gone: restart narud to close it");
       continue;
     }
+    const ListenerConfig before = one;
     take_over(one, *same, listener_options(), name + ": ", notices);
+    copy_tls(one, before);  // All of it or nothing.
+    take_over_tls(one, *same, name, notices);
     one.allow_anonymous = same->allow_anonymous;
     one.password_file = same->password_file;
     one.acl_file = same->acl_file;
@@ -81,25 +92,41 @@ ReloadOutcome Node::read_again() {
   for (const Problem& problem : read.problems) outcome.problems.push_back(to_string(problem));
   if (!read.ok()) return outcome;
   Config next = taken_over(in_force_, read.config, outcome.problems);
-  const auto opened = open_log(log_options(next));
-  if (!opened) {
-    outcome.problems.push_back(opened.error().text);
-    return outcome;
-  }
-  const auto gated = gate_.load(next);
-  if (!gated) {
-    const auto back = open_log(log_options(in_force_));
-    if (!back) outcome.problems.push_back(back.error().text);
-    add_lines(outcome.problems, gated.error().text);
-    return outcome;
-  }
+  TlsContexts contexts;
+  if (!load_files(next, contexts, outcome.problems)) return outcome;
   in_force_ = std::move(next);
+  for (const OpenListener& each : listeners_) {
+    each.listener->set_tls(contexts[each.listener->number]);
+  }
   for (std::uint16_t shard = 0; shard < shards(); ++shard) {
     shards_[shard]->post(
-        [settings = settings_of(in_force_, shard)](ShardCore& core) { core.reload(settings); });
+        [settings = settings_of(in_force_, shard), edge = shards_[shard].get()](ShardCore& core) {
+          core.reload(settings);
+          edge->end_revoked();
+        });
   }
   outcome.done = true;
   return outcome;
+}
+
+// All of the files a configuration names, or none of them.
+bool Node::load_files(const Config& next, TlsContexts& contexts,
+                      std::vector<std::string>& problems) {
+  const auto opened = open_log(log_options(next));
+  if (!opened) {
+    problems.push_back(opened.error().text);
+    return false;
+  }
+  const std::vector<std::string> faults = make_tls_contexts(next, contexts);
+  problems.insert(problems.end(), faults.begin(), faults.end());
+  // With a wrong certificate the other files are read only to say what is wrong with them.
+  NodeGate aside;
+  const auto gated = (faults.empty() ? gate_ : aside).load(next);
+  if (!gated) add_lines(problems, gated.error().text);
+  if (gated && faults.empty()) return true;
+  const auto back = open_log(log_options(in_force_));
+  if (!back) problems.push_back(back.error().text);
+  return false;
 }
 
 ReloadOutcome Node::reload_now() {

@@ -32,8 +32,10 @@ struct Admission {
 
 // Which client ids there may be.
 struct ClientIdRule {
-  bool from_user = false;  // The user name is the client id, whatever the client says.
-  Bytes prefix;            // Every id begins with it.
+  // What is the client id, whatever the client says.
+  enum class From : std::uint8_t { client, user, common_name };
+  From from = From::client;
+  Bytes prefix;  // Every id begins with it.
 };
 
 class Gate {

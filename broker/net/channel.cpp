@@ -30,7 +30,7 @@ std::unique_ptr<Channel> Channel::of(const Listener& listener) {
 }
 
 Channel::Channel(const Listener& listener) : proxy_version_(listener.proxy_version) {
-  if (listener.tls) tls_.emplace(listener.tls);
+  if (auto tls = listener.tls()) tls_.emplace(std::move(tls));
   if (listener.websockets)
     websocket_.emplace(Websocket{listener.websocket_origins, {}, false, {}, {}});
 }
@@ -135,6 +135,8 @@ void Channel::say_goodbye() {
   }
   if (tls_) tls_->say_goodbye(unsent);
 }
+
+Bytes Channel::common_name() const { return tls_ ? tls_->common_name() : Bytes{}; }
 
 Bytes Channel::user(IdentityFrom from) const {
   if (!tls_ || from == IdentityFrom::connect) return {};

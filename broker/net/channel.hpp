@@ -53,6 +53,8 @@ class Channel {
   const Bytes& address() const { return address_; }
   // Who the client proved to be, once it has opened.
   Bytes user(IdentityFrom from) const;
+  Bytes common_name() const;  // Of its certificate; empty: it has none.
+  bool is_revoked_by(const TlsContext& later) const { return tls_ && tls_->is_revoked_by(later); }
 
   Bytes unsent;
 

@@ -2,7 +2,9 @@
 //
 // Listener is what the connections of one `listener` section have in common, on every shard.
 //
-// Edge. Set up before the shards accept, then read by all of them; the count is atomic.
+// Edge. Set up before the shards accept, then read by all of them; the count is atomic, and a lock
+// is held for the copy of a pointer: a reload exchanges the TLS context, which what is under way
+// keeps for its life.
 // Owned by the composition root; must outlive the shards.
 // Bounded by: max_connections; further ones are closed at once.
 #pragma once
@@ -10,7 +12,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace naru::broker {
@@ -25,8 +29,7 @@ enum class IdentityFrom : std::uint8_t {
 };
 
 struct Listener {
-  std::uint16_t number = 0;               // Its place in the configuration.
-  std::shared_ptr<const TlsContext> tls;  // Null: no TLS.
+  std::uint16_t number = 0;  // Its place in the configuration.
   IdentityFrom identity_from = IdentityFrom::connect;
   unsigned proxy_version = 0;  // Of the PROXY header before everything else; 0: there is none.
   bool websockets = false;
@@ -34,7 +37,15 @@ struct Listener {
   std::int64_t max_connections = -1;           // -1: no limit.
 
   // Something stands between the socket and MQTT (broker/net/channel.hpp).
-  bool has_layers() const { return proxy_version != 0 || tls || websockets; }
+  bool has_layers() const { return proxy_version != 0 || tls() || websockets; }
+  std::shared_ptr<const TlsContext> tls() const {  // Null: no TLS.
+    const std::lock_guard lock{tls_mutex_};
+    return tls_;
+  }
+  void set_tls(std::shared_ptr<const TlsContext> tls) {
+    const std::lock_guard lock{tls_mutex_};
+    tls_ = std::move(tls);
+  }
   bool admit() {
     if (++connections_ <= max_connections || max_connections < 0) return true;
     --connections_;
@@ -44,6 +55,8 @@ struct Listener {
 
  private:
   std::atomic<std::int64_t> connections_{0};
+  mutable std::mutex tls_mutex_;
+  std::shared_ptr<const TlsContext> tls_;
 };
 
 }  // namespace naru::broker

@@ -49,6 +49,9 @@ class Shard {
   void put_outcomes(std::vector<storage::CommitOutcome>&& outcomes);
   void put_handed(Handed handed);
 
+  // Ends whose certificate a reloaded crlfile names. On the shard's thread.
+  void end_revoked();
+
   // Who is told when the request is committed or refused; on the shard's thread.
   std::uint64_t expect_answer(std::function<void(bool failed)> done);
   // Nothing was submitted for it: it is answered as done.
@@ -73,6 +76,7 @@ class Shard {
   void unwrap(const SocketRef& socket, BytesView wire);
   void introduce(const Socket& socket);
   void end_if_over(const SocketRef& socket);
+  void end_if_revoked(const Socket& socket);
   void report(const Socket& socket, BytesView why);
   void send(const SocketRef& socket);
   void send_wrapped(const SocketRef& socket);

@@ -38,7 +38,21 @@ void Shard::introduce(const Socket& socket) {
   Peer peer = connection->peer;
   if (!socket.channel->address().empty()) peer.address = socket.channel->address();
   peer.user = socket.channel->user(socket.listener.identity_from);
+  peer.common_name = socket.channel->common_name();
   core_.front().introduce(socket.id, std::move(peer));
+  end_if_revoked(socket);
+}
+
+void Shard::end_revoked() {
+  for (const auto& [id, socket] : sockets_) end_if_revoked(*socket);
+}
+
+// For certificates that were revoked after their handshake, or during it.
+void Shard::end_if_revoked(const Socket& socket) {
+  if (!socket.channel) return;
+  const auto now = socket.listener.tls();
+  if (!now || !socket.channel->is_revoked_by(*now)) return;
+  core_.front().withdraw(socket.id, "its certificate is revoked");
 }
 
 // The peer ended the outermost layer, or broke its rules: MQTT hears that the connection is gone,

@@ -79,6 +79,7 @@ void Shard::adopt(Handed handed) {
   sockets_.emplace(socket->id, socket);
   core_.front().opened(socket->id, std::move(handed.peer));
   socket->channel = std::move(handed.channel);
+  end_if_revoked(*socket);  // It may have been on its way while a reload went by.
   if (!handed.unread.empty()) feed(socket, handed.unread);
   if (socket->channel && !socket->channel->unsent.empty()) {
     core_.output().dirty.push_back(socket->id);

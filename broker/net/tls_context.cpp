@@ -111,6 +111,22 @@ bool TlsContext::load_revoked(const TlsSettings& settings, TlsFault& fault) {
   return true;
 }
 
+// The lists were verified with each handshake; here only their entries count.
+bool TlsContext::revokes(X509* certificate) const {
+  STACK_OF(X509_OBJECT)* const all = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context_));
+  for (int i = 0; i < sk_X509_OBJECT_num(all); ++i) {
+    X509_CRL* const list = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(all, i));
+    if (list == nullptr ||
+        X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_issuer_name(certificate)) != 0) {
+      continue;
+    }
+    X509_REVOKED* entry = nullptr;
+    constexpr int named = 1;  // 2: it was, and has been taken off again.
+    if (X509_CRL_get0_by_cert(list, &entry, certificate) == named) return true;
+  }
+  return false;
+}
+
 bool TlsContext::set_ciphers(const TlsSettings& settings, TlsFault& fault) {
   if (!settings.ciphers.empty() &&
       SSL_CTX_set_cipher_list(context_, settings.ciphers.c_str()) != 1) {

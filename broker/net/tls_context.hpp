@@ -39,6 +39,8 @@ class TlsContext {
 
   SSL_CTX* get() const { return context_; }
   const BIO_METHOD* bio_method() const { return bio_method_; }
+  // Whether one of the lists of crlfile names this certificate of a client.
+  bool revokes(X509* certificate) const;
 
  private:
   TlsContext();

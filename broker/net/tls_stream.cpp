@@ -148,6 +148,12 @@ Bytes TlsStream::common_name() const {
   return name.find('\0') == Bytes::npos ? name : Bytes{};
 }
 
+bool TlsStream::is_revoked_by(const TlsContext& later) const {
+  if (context_.get() == &later) return false;  // The handshake has looked.
+  const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
+  return certificate && later.revokes(certificate.get());
+}
+
 Bytes TlsStream::subject() const {
   const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
   BIO* const memory = BIO_new(BIO_s_mem());

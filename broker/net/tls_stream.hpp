@@ -49,6 +49,8 @@ class TlsStream {
   // Of the client's certificate; empty: it has none, or one without such a name.
   Bytes common_name() const;
   Bytes subject() const;  // As RFC 2253 has it.
+  // Whether a context that came after this connection's own names its certificate as revoked.
+  bool is_revoked_by(const TlsContext& later) const;
 
   static BIO_METHOD* new_bio_method();
 

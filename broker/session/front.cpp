@@ -260,9 +260,15 @@ void Front::reload() {
     if (!is_in) continue;
     c.acl = gate_.acl_of(c.peer.listener);
     if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
-    explain(c, Denial::Kind::connect, {}, "it would not be let in any more after the reload");
-    end(c, ReasonCode::administrative_action);
+    withdraw(id, "it would not be let in any more after the reload");
   }
+}
+
+void Front::withdraw(ConnectionId id, BytesView why) {
+  Connection* const c = find(id);
+  if (c == nullptr || c->state == Connection::State::closing) return;
+  explain(*c, Denial::Kind::connect, {}, Bytes{why});
+  end(*c, ReasonCode::administrative_action);
 }
 
 void Front::shut_down() {

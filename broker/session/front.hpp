@@ -44,7 +44,8 @@ class Front final : public LiveSink {
   void resume_paused();
   // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
   bool kick(ConnectionId id, BytesView text);
-  void reload();  // Ends whom the gate would not let in any more.
+  void withdraw(ConnectionId id, BytesView why);  // A right of it has ended: 0x98.
+  void reload();                                  // Ends whom the gate would not let in any more.
   // Ends every connection; its reason says that the node goes away.
   void shut_down();
 
@@ -71,7 +72,6 @@ class Front final : public LiveSink {
 
  private:
   using ReasonCode = mqtt::ReasonCode;
-
   Connection* find(ConnectionId id);
   void touch(Connection& c);
   bool may_read(const Connection& c) const;

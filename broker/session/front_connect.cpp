@@ -12,6 +12,7 @@
 namespace naru::broker {
 
 using mqtt::Version;
+using From = ClientIdRule::From;
 
 namespace {
 constexpr std::uint32_t never_expires = 0xffffffff;
@@ -60,7 +61,8 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   if (c.peer.user_from_certificate) connect.username = BytesView{c.peer.user};
   c.client_id_assigned = connect.client_id.empty();
   const ClientIdRule ids = gate_.client_ids(c.peer.listener);
-  if (ids.from_user) connect.client_id = connect.username.value_or(BytesView{});
+  if (ids.from == From::user) connect.client_id = connect.username.value_or(BytesView{});
+  if (ids.from == From::common_name) connect.client_id = c.peer.common_name;
   if (!connect.client_id.empty()) {
     const std::uint16_t shard = settings_.shard_of_lane(cluster::lane_of(connect.client_id));
     if (shard != settings_.shard) {
@@ -83,11 +85,11 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
 
 mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids) {
   if (connect.authentication_method) return ReasonCode::bad_authentication_method;
-  if (connect.client_id.empty() && !ids.from_user && !connect.clean_start &&
-      c.version != Version::v5) {
+  const bool chosen = ids.from == From::client;  // By the client itself.
+  if (connect.client_id.empty() && chosen && !connect.clean_start && c.version != Version::v5) {
     return ReasonCode::client_identifier_not_valid;
   }
-  if (connect.client_id.empty() && !ids.from_user && c.version == Version::v3_1) {
+  if (connect.client_id.empty() && chosen && c.version == Version::v3_1) {
     return ReasonCode::client_identifier_not_valid;
   }
   if (connect.client_id.size() > limits::client_id_bytes) {
@@ -109,10 +111,11 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Clien
     }
     c.proof = admission.proof;
   }
-  const bool nameless = ids.from_user && connect.client_id.empty();
+  const char* const source = ids.from == From::user ? "user names" : "common names of certificates";
+  const bool nameless = !chosen && connect.client_id.empty();
   if (nameless || !connect.client_id.starts_with(ids.prefix)) {
     explain(c, Denial::Kind::connect, {},
-            nameless ? "client ids come from user names, and it gave none"
+            nameless ? Bytes{"client ids come from "} + source + ", and it has none"
                      : "its client id does not begin with '" + ids.prefix + "'");
     return ReasonCode::not_authorized;
   }

@@ -50,6 +50,7 @@ struct Peer {
   ListenerNumber listener = 0;
   bool user_from_certificate = false;  // Then CONNECT's user name and password do not count.
   Bytes user{};                        // Whom the certificate names; empty: nobody.
+  Bytes common_name{};                 // Of the certificate; empty: it has none.
 };
 
 // What the store may let go of: the journal keeps an entry until every place it names has passed.

@@ -35,7 +35,7 @@ void add_config_command(CLI::App& app, Invocation& invocation) {
   config->fallthrough();
   config->footer("Example: naru config reload");
   CLI::App* reload = config->add_subcommand(
-      "reload", "Read the configuration, password_file and acl_file again, as SIGHUP does");
+      "reload", "Read the configuration and the files it names again, as SIGHUP does");
   reload->footer(
       "Example: naru config reload\n\nWhere a file is wrong everything stays as it was, all errors "
       "are printed, and the exit code is 1.");

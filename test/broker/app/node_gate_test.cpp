@@ -109,9 +109,12 @@ TEST_CASE("NodeGate says which client ids there may be", "[gate]") {
   config.listeners[1].clientid_from = ClientIdFrom::username;
   NodeGate gate;
   REQUIRE(gate.load(config).has_value());
-  CHECK_FALSE(gate.client_ids(0).from_user);
+  CHECK(gate.client_ids(0).from == ClientIdRule::From::client);
   CHECK(gate.client_ids(0).prefix == "car-");
-  CHECK(gate.client_ids(1).from_user);
+  CHECK(gate.client_ids(1).from == ClientIdRule::From::user);
+  config.listeners[1].clientid_from = ClientIdFrom::cn;
+  REQUIRE(gate.load(config).has_value());
+  CHECK(gate.client_ids(1).from == ClientIdRule::From::common_name);
 }
 
 }  // namespace naru::broker
