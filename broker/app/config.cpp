@@ -8,6 +8,7 @@
 #include <charconv>
 #include <utility>
 
+#include "broker/app/access_options.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "storage/base/limits.hpp"
 
@@ -166,7 +167,7 @@ constexpr Severity severities[] = {
 
 // clang-format off
 const std::vector<OptionRow<Config>>& global_options() {
-  static const std::vector<OptionRow<Config>> rows = {
+  static const std::vector<OptionRow<Config>> rows = with_access_options<Config>({
     option<&Config::per_listener_settings>({.key = "per_listener_settings", .type = boolean, .default_text = "false", .reloadable = true, .help = "allow_anonymous, password_file and acl_file are each listener's own and stand below its 'listener' line. Must stand before them."}),
     option<&Config::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .default_text = "false", .reloadable = true, .help = "Clients without a user name may connect. Without any listener line the default is true, and only this machine can connect."}),
     option<&Config::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords, as mosquitto_passwd writes them."}),
@@ -203,7 +204,7 @@ const std::vector<OptionRow<Config>>& global_options() {
     option<&Config::front_hop>({.key = "front_hop", .type = word, .default_text = "direct", .words = "direct encode", .help = "For tests: encode serialises what connections and lanes exchange, as between two nodes."}),
     option<&Config::log_dest>({.key = "log_dest", .default_text = "stderr", .reloadable = true, .repeats = true, .help = "stderr, file PATH or none; stdout, syslog and topic are taken as stderr."}),
     option<&Config::log_type>({.key = "log_type", .type = word, .default_text = "information", .words = "none error warning notice information debug subscribe unsubscribe websockets internal all", .reloadable = true, .repeats = true, .help = "The least severe kind of event that is logged; of several lines the one with the most."}),
-  };
+  });
   return rows;
 }
 
@@ -290,6 +291,7 @@ std::vector<ConfigFault> complete(Config& config) {
     add("api_socket", "the API's socket " + config.api_socket +
                           " has a path of more than 107 bytes: set api_socket to a shorter one");
   }
+  for (ConfigFault& fault : faults_of_access(config)) faults.push_back(std::move(fault));
   if (config.rules.size() > limits::rules) add("", "there are too many rules");
   if (config.streams.size() > limits::streams) add("", "there are too many streams");
   for (const RuleConfig& one : config.rules) {

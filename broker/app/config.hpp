@@ -56,7 +56,7 @@ struct StreamConfig {
   bool operator==(const StreamConfig&) const = default;
 };
 
-struct Config {
+struct Config : AccessConfig {
   std::vector<ListenerConfig> listeners;
   bool per_listener_settings = false;  // own_options() are each listener's own.
   bool allow_anonymous = false;
@@ -101,13 +101,17 @@ struct Config {
 
   std::vector<RuleConfig> rules;
   std::vector<StreamConfig> streams;
-
+  KeyPlaces places;  // Of global keys.
   bool operator==(const Config&) const = default;
 };
 
 bool allows_anonymous(const Config& config, const ListenerConfig& listener);
 const std::string& password_file_of(const Config& config, const ListenerConfig& listener);
 const std::string& acl_file_of(const Config& config, const ListenerConfig& listener);
+const AccessConfig& access_of(const Config& config, const ListenerConfig& listener);
+const KeyPlaces& places_of(const Config& config, const ListenerConfig& listener);  // Of those.
+// Whether anybody with a name can come in there.
+bool proves_users(const Config& config, const ListenerConfig& listener);
 // Where and how much to log, from log_dest and log_type.
 LogOptions log_options(const Config& config);
 
@@ -117,10 +121,6 @@ std::string dump(const Config& config);
 std::string reference_page();
 
 // Fills what follows from other values, and finds what only several values show to be wrong.
-struct ConfigFault {
-  std::string at;  // A key, or "rule NAME"; empty: the whole.
-  std::string text;
-};
 std::vector<ConfigFault> complete(Config& config);
 // The same of one listener; `at` is one of its keys, or "listener".
 std::vector<ConfigFault> faults_of(const ListenerConfig& listener);

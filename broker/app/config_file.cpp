@@ -74,6 +74,7 @@ class ConfigReader {
   explicit ConfigReader(const ReadDirectory& read) : read_(read) {
     set_defaults(outcome_.config, global_options());
     set_defaults(default_listener_, listener_options());
+    set_defaults(default_listener_, own_options());
   }
 
   void read(const SourceFile& file);
@@ -140,7 +141,10 @@ void ConfigReader::on_line(const Line& line) {
   if (open_section(line)) return;
   if (line.key == "include_dir") return on_include(line);
   if (set_in_section(line)) return;
-  if (set(line, config(), global_options(), seen_)) return;
+  if (set(line, config(), global_options(), seen_)) {
+    config().places.by_key[std::string{line.key}] = line.place;
+    return;
+  }
   const auto foreign = find_foreign_key(line.key);
   if (section_.kind == Section::refused && !(foreign && foreign->section.empty())) return;
   if (on_old_listener_key(line)) return;
@@ -168,6 +172,7 @@ void ConfigReader::open_listener(const Line& line) {
   section_ = {Section::listener, config().listeners.size(), {}};
   ListenerConfig& one = config().listeners.emplace_back();
   set_defaults(one, listener_options());
+  set_defaults(one, own_options());
   if (!address.starts_with('#')) one.address = address;
   if (!port) {
     error(line.place, "the port of a listener cannot be " + in_quotes(port_word) +
@@ -335,7 +340,7 @@ void ConfigReader::finish_listeners() {
   if (placed) listeners.insert(listeners.begin(), default_listener_);
   if (!listeners.empty()) {
     const bool open = std::any_of(listeners.begin(), listeners.end(), [&](const auto& one) {
-      return allows_anonymous(config(), one) || !password_file_of(config(), one).empty();
+      return allows_anonymous(config(), one) || proves_users(config(), one);
     });
     if (!open) notice(file_, "no client can connect: set a password_file, or allow_anonymous true");
     return;

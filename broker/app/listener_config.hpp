@@ -7,13 +7,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "broker/app/access_config.hpp"
 #include "storage/base/options.hpp"
 
 namespace naru::broker {
@@ -25,20 +24,7 @@ enum class ClientIdFrom : std::uint8_t { none, username, cn };
 enum class ListenerProtocol : std::uint8_t { mqtt, websockets };
 enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
 
-struct SourceLine {
-  std::string file;
-  unsigned line = 0;
-};
-
-// Where the keys of a section stand, for errors that show only when they are used; "listener" is
-// the line that opens it.
-struct KeyPlaces {
-  std::map<std::string, SourceLine, std::less<>> by_key;
-
-  bool operator==(const KeyPlaces&) const { return true; }  // Says nothing about what is meant.
-};
-
-struct ListenerConfig {
+struct ListenerConfig : AccessConfig {  // Its own under per_listener_settings.
   std::uint16_t port = 1883;            // 0: the kernel chooses (`listener auto`).
   std::string address;                  // Empty: every address of the machine.
   bool is_unix = false;                 // `listener 0 PATH`: address is the path.
@@ -48,7 +34,7 @@ struct ListenerConfig {
   std::optional<SocketDomain> socket_domain;
   std::string socket_mode;  // Of a Unix socket, in octal digits; empty: 660.
   ClientIdFrom clientid_from = ClientIdFrom::none;
-  // Of this listener alone, under per_listener_settings.
+  // The same.
   std::string password_file, acl_file;
   std::string certfile, keyfile;  // Both or neither; both: TLS.
   std::string cafile, capath, crlfile;
@@ -73,8 +59,6 @@ const std::vector<OptionRow<ListenerConfig>>& own_options();
 void copy_tls(ListenerConfig& to, const ListenerConfig& from);
 // What stands behind the word `listener`.
 std::string name_of(const ListenerConfig& listener);
-// "FILE:LINE: error: " of the key, else of the opening line; empty where neither is known.
-std::string place_text(const ListenerConfig& listener, std::string_view key);
 std::optional<unsigned> parse_mode(std::string_view text);
 
 }  // namespace naru::broker

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "broker/app/access_options.hpp"
 #include "broker/app/config.hpp"
 #include "storage/base/limits.hpp"
 
@@ -95,11 +96,11 @@ const std::vector<OptionRow<ListenerConfig>>& listener_options() {
 }
 
 const std::vector<OptionRow<ListenerConfig>>& own_options() {
-  static const std::vector<OptionRow<ListenerConfig>> rows = {
+  static const std::vector<OptionRow<ListenerConfig>> rows = with_access_options<ListenerConfig>({
     option<&ListenerConfig::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .reloadable = true, .help = "Clients without a user name may connect here; not set: they may not."}),
     option<&ListenerConfig::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords of this listener."}),
     option<&ListenerConfig::acl_file>({.key = "acl_file", .reloadable = true, .help = "Who may read and write which topics, of those who come in here."}),
-  };
+  });
   return rows;
 }
 // clang-format on
@@ -127,6 +128,19 @@ void copy_tls(ListenerConfig& to, const ListenerConfig& from) {
   to.ciphersuites = from.ciphersuites;
 }
 
+const AccessConfig& access_of(const Config& config, const ListenerConfig& one) {
+  if (config.per_listener_settings) return one;
+  return config;
+}
+
+const KeyPlaces& places_of(const Config& config, const ListenerConfig& one) {
+  return config.per_listener_settings ? one.places : config.places;
+}
+
+bool proves_users(const Config& config, const ListenerConfig& one) {
+  return !password_file_of(config, one).empty() || access_of(config, one).takes_tokens();
+}
+
 std::vector<ConfigFault> faults_of(const ListenerConfig& one) {
   std::vector<ConfigFault> faults;
   const auto add = [&](std::string_view key, std::string text) {
@@ -152,6 +166,7 @@ std::vector<ConfigFault> faults_of(const ListenerConfig& one) {
     add("websockets_origin", "websockets_origin needs 'protocol websockets' in the same listener");
   }
   for (const ConfigFault& fault : faults_of_tls(one)) faults.push_back(fault);
+  for (const ConfigFault& fault : faults_of_access(one)) faults.push_back(fault);
   return faults;
 }
 
@@ -160,14 +175,6 @@ std::string name_of(const ListenerConfig& listener) {
       listener.is_unix || listener.port != 0 ? std::to_string(listener.port) : "auto";
   if (!listener.address.empty()) name.append(" ").append(listener.address);
   return name;
-}
-
-std::string place_text(const ListenerConfig& listener, std::string_view key) {
-  const auto& places = listener.places.by_key;
-  auto found = places.find(key);
-  if (found == places.end()) found = places.find("listener");
-  if (found == places.end()) return {};
-  return found->second.file + ":" + std::to_string(found->second.line) + ": error: ";
 }
 
 std::optional<unsigned> parse_mode(std::string_view text) {

@@ -22,7 +22,7 @@ namespace {
 constexpr int backlog = 4'096;
 
 std::string title_of(const ListenerConfig& listener) {
-  return place_text(listener, "listener") + "listener " + name_of(listener) + ": ";
+  return place_text(listener.places, "listener") + "listener " + name_of(listener) + ": ";
 }
 
 Error failure(const ListenerConfig& listener, std::string_view what) {
@@ -204,7 +204,7 @@ Result<void> make_tls(const ListenerConfig& listener, std::shared_ptr<const TlsC
   TlsFault fault;
   made = TlsContext::make(settings, fault);
   if (made) return {};
-  return Error{Errc::invalid, place_text(listener, fault.key) + fault.text};
+  return Error{Errc::invalid, place_text(listener.places, fault.key) + fault.text};
 }
 
 }  // namespace

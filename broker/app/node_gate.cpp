@@ -34,7 +34,8 @@ class Library {
   Library(Result<Table> (*load)(const std::string&), std::string& faults)
       : load_(load), faults_(faults) {}
 
-  std::shared_ptr<const Table> get(const std::string& path) {
+  // title: what a fault begins with; none where the fault itself names file and line.
+  std::shared_ptr<const Table> get(const std::string& path, const std::string& title = {}) {
     if (path.empty()) return nullptr;
     const auto [place, is_new] = tables_.try_emplace(path);
     if (!is_new) return place->second;
@@ -42,7 +43,7 @@ class Library {
     if (table) {
       place->second = std::make_shared<const Table>(std::move(*table));
     } else {
-      faults_.append(faults_.empty() ? "" : "\n").append(table.error().text);
+      faults_.append(faults_.empty() ? "" : "\n").append(title).append(table.error().text);
     }
     return place->second;
   }
@@ -59,10 +60,20 @@ Result<void> NodeGate::load(const Config& config) {
   std::string faults;
   Library<PasswordFile> passwords{&PasswordFile::load, faults};
   Library<Acl> acls{&load_acl, faults};
+  Library<TokenKeys> secrets{&TokenKeys::load_secret, faults};
+  Library<TokenKeys> publics{&TokenKeys::load_public, faults};
   auto made = std::make_shared<Doors>();
   for (const ListenerConfig& listener : config.listeners) {
+    const AccessConfig& access = access_of(config, listener);
+    const auto title = [&](std::string_view key, const std::string& path) {
+      return place_text(places_of(config, listener), key) + std::string{key} + " " + path + ": ";
+    };
+    const std::string &secret = access.jwt_secret_file, &keys = access.jwt_key_file;
     made->push_back({allows_anonymous(config, listener),
                      passwords.get(password_file_of(config, listener)),
+                     {{access.jwt_issuer, access.jwt_audience, access.jwt_username_claim},
+                      secrets.get(secret, title("jwt_secret_file", secret)),
+                      publics.get(keys, title("jwt_key_file", keys))},
                      acls.get(acl_file_of(config, listener)),
                      {from_of(listener.clientid_from), config.clientid_prefixes}});
   }
@@ -84,9 +95,16 @@ NodeGate::Door NodeGate::door(ListenerNumber listener) const {
 
 Admission NodeGate::admit(const Applicant& applicant) const {
   const Door to = door(applicant.listener);
+  if (to.tokens.is_on() && looks_like_token(applicant.password)) {
+    TokenCheck::Verdict verdict =
+        to.tokens.judge(applicant.password, applicant.user, applicant.now);
+    return {verdict.why == nullptr, verdict.why, verdict.proof, std::move(verdict.user),
+            verdict.ends_at};
+  }
   if (!applicant.user) {
     return {to.anonymous, "it gave no user name, and anonymous clients are not allowed", 0};
   }
+  if (!to.passwords && to.tokens.is_on()) return {false, "its password is no token", 0};
   if (!to.passwords) {
     return {to.anonymous, "there is no password_file, and anonymous clients are not allowed", 0};
   }
@@ -100,8 +118,9 @@ Admission NodeGate::admit(const Applicant& applicant) const {
 
 bool NodeGate::still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const {
   const Door to = door(listener);
-  if (user.empty() || !to.passwords) return to.anonymous;
-  return proof != 0 && to.passwords->proof_of(user) == proof;
+  if (proof != 0 && to.tokens.has(proof)) return true;
+  if (user.empty() || (!to.passwords && !to.tokens.is_on())) return to.anonymous;
+  return proof != 0 && to.passwords && to.passwords->proof_of(user) == proof;
 }
 
 ClientIdRule NodeGate::client_ids(ListenerNumber listener) const {

@@ -1,6 +1,6 @@
 // broker/app/node_gate.hpp
 //
-// NodeGate is the gate over the operator's files: password_file and acl_file.
+// NodeGate is the gate over the operator's files: password_file, acl_file and keys of tokens.
 //
 // Edge. load() on one thread at a time; the rest on any thread. A shard takes a reference to the
 // tables of the moment and lets go of it; tables never change.
@@ -14,6 +14,7 @@
 #include "broker/app/config.hpp"
 #include "broker/auth/gate.hpp"
 #include "broker/auth/password_file.hpp"
+#include "broker/auth/token_check.hpp"
 
 namespace naru::broker {
 
@@ -32,6 +33,7 @@ class NodeGate final : public Gate {
   struct Door {
     bool anonymous = false;
     std::shared_ptr<const PasswordFile> passwords;  // None: a name proves nothing.
+    TokenCheck tokens;
     std::shared_ptr<const Acl> acl;
     ClientIdRule client_ids;
   };

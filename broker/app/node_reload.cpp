@@ -47,6 +47,7 @@ void take_over_listeners(Config& target, const Config& wanted, std::vector<std::
     take_over(one, *same, listener_options(), name + ": ", notices);
     copy_tls(one, before);  // All of it or nothing.
     take_over_tls(one, *same, name, notices);
+    static_cast<AccessConfig&>(one) = *same;
     one.allow_anonymous = same->allow_anonymous;
     one.password_file = same->password_file;
     one.acl_file = same->acl_file;
@@ -62,6 +63,8 @@ Config taken_over(const Config& in_force, const Config& wanted, std::vector<std:
   Config next = in_force;
   take_over(next, wanted, global_options(), "", notices);
   // An empty text and a list are no single value.
+  static_cast<AccessConfig&>(next) = wanted;
+  next.places = wanted.places;
   next.password_file = wanted.password_file;
   next.acl_file = wanted.acl_file;
   next.clientid_prefixes = wanted.clientid_prefixes;

@@ -12,6 +12,7 @@
 
 #include "broker/auth/acl.hpp"
 #include "storage/base/bytes.hpp"
+#include "storage/base/clock.hpp"
 
 namespace naru::broker {
 
@@ -22,12 +23,15 @@ struct Applicant {
   ListenerNumber listener = 0;
   std::optional<BytesView> user;  // As the client says.
   BytesView password;
+  WallMillis now = 0;
 };
 
 struct Admission {
   bool admitted = false;
   const char* why = "";     // Refused: for the log.
   std::uint64_t proof = 0;  // Admitted: what of the files let it in; changes with them.
+  Bytes user{};             // Whom a token names where the client gave no name.
+  WallMillis ends_at = 0;   // When this comes to its end; 0: never.
 };
 
 // Which client ids there may be.

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/http/base64.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "storage/base/base64.hpp"
 
 namespace naru::broker {
 

@@ -1,6 +1,6 @@
 #include "broker/http/stream_cursor.hpp"
 
-#include "broker/http/base64.hpp"
+#include "storage/base/base64.hpp"
 #include "storage/base/byte_reader.hpp"
 #include "storage/base/byte_writer.hpp"
 #include "storage/base/crc32c.hpp"

@@ -57,6 +57,7 @@ struct Connection {
   std::unique_ptr<TopicAliases> aliases;  // None: neither side may use any.
   std::shared_ptr<const Acl> acl;         // None: it may do everything.
   std::optional<std::uint64_t> proof;     // Of its admission; none: the gate was not asked.
+  WallMillis rights_end_at = 0;           // When its token expires; 0: never.
   LaneId lane = 0;
   SessionNumber session = 0;  // 0: clean.
   std::uint64_t epoch = 0;

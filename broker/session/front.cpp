@@ -13,6 +13,11 @@ using mqtt::PacketType;
 
 namespace {
 constexpr std::size_t open_acks_max = 4'096;  // Of a 3.x client, which knows no Receive Maximum.
+
+Instant silent_until(const Connection& c) {
+  return c.last_received + Millis{std::int64_t{c.keep_alive_s} * 1500};
+}
+
 }  // namespace
 
 Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate,
@@ -174,6 +179,7 @@ bool breaks_protocol(mqtt::ReasonCode reason) {
   switch (reason) {
     case ReasonCode::session_taken_over:
     case ReasonCode::administrative_action:
+    case ReasonCode::not_authorized:
     case ReasonCode::keep_alive_timeout:
     case ReasonCode::quota_exceeded:
     case ReasonCode::server_shutting_down: return false;
@@ -318,13 +324,27 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
     }
     // What is not read cannot be silence: the clock stands still while we do not read.
     if (c->paused) c->last_received = now;
-    const Instant due = c->last_received + Millis{std::int64_t{c->keep_alive_s} * 1500};
-    if (due > now) {
-      deadlines_.set(*id, due);
-    } else {
+    if (c->rights_end_at != 0 && wall_ >= c->rights_end_at) {
+      explain(*c, Denial::Kind::connect, {}, "its token has expired");
+      end(*c, ReasonCode::not_authorized, "the token has expired");
+    } else if (c->keep_alive_s != 0 && silent_until(*c) <= now) {
       end(*c, ReasonCode::keep_alive_timeout);
+    } else {
+      watch(*c);
     }
   }
+}
+
+// Sets when to look at it again: for silence, and for the end of its rights. The latter is wall
+// time, which may be set, so it is looked at now and then.
+void Front::watch(const Connection& c) {
+  constexpr Millis look_every{60'000};
+  Instant due = c.keep_alive_s != 0 ? silent_until(c) : Instant::never();
+  if (c.rights_end_at != 0) {
+    const WallMillis left = c.rights_end_at > wall_ ? c.rights_end_at - wall_ : 0;
+    due = std::min(due, now_ + std::min(look_every, Millis{static_cast<std::int64_t>(left)}));
+  }
+  deadlines_.set(c.id, due);
 }
 
 void Front::drained(ConnectionId id) {

@@ -74,6 +74,7 @@ class Front final : public LiveSink {
   using ReasonCode = mqtt::ReasonCode;
   Connection* find(ConnectionId id);
   void touch(Connection& c);
+  void watch(const Connection& c);
   bool may_read(const Connection& c) const;
   bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
   void handle_live(Connection& c, const mqtt::Frame& frame);

@@ -103,13 +103,16 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Clien
       return ReasonCode::bad_user_name_or_password;
     }
   } else {
-    const Admission admission =
-        gate_.admit({c.peer.listener, connect.username, connect.password.value_or(BytesView{})});
+    const Admission admission = gate_.admit(
+        {c.peer.listener, connect.username, connect.password.value_or(BytesView{}), wall_});
     if (!admission.admitted) {
       explain(c, Denial::Kind::connect, {}, admission.why);
-      return connect.username ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
+      const bool proved = connect.username || connect.password;
+      return proved ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
     }
+    if (!admission.user.empty()) c.identity = admission.user;
     c.proof = admission.proof;
+    c.rights_end_at = admission.ends_at;
   }
   const char* const source = ids.from == From::user ? "user names" : "common names of certificates";
   const bool nameless = !chosen && connect.client_id.empty();
@@ -242,11 +245,7 @@ void Front::on(const hop::Attached& attached) {
   c->state = Connection::State::live;
   touch(*c);
   c->last_received = now_;
-  if (c->keep_alive_s != 0) {
-    deadlines_.set(c->id, now_ + Millis{std::int64_t{c->keep_alive_s} * 1500});
-  } else {
-    deadlines_.cancel(c->id);
-  }
+  watch(*c);
   output_.resumed.push_back(c->id);
 }
 

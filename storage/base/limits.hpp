@@ -46,6 +46,12 @@ inline constexpr std::uint32_t connect_seconds = 10;
 // One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
 inline constexpr std::size_t sessions_per_lane = 65'536;
 
+// A token as password; those of large identity providers have some 4 KiB.
+inline constexpr std::size_t token_bytes = 16 * 1024;
+// Public keys that are valid at a time; a signature may have to be tried with each.
+inline constexpr std::size_t token_keys = 16;
+inline constexpr std::size_t token_key_file_bytes = 256 * 1024;
+
 // What a client may send before its TLS handshake is done; a long chain of certificates fits.
 inline constexpr std::size_t handshake_bytes = 128 * 1024;
 // The HTTP request that asks for a WebSocket; browsers send cookies along.

@@ -268,8 +268,9 @@ TEST_CASE("A listener knows where its lines stand", "[config]") {
   CHECK(one.address == "/run/s");
   CHECK(parse_mode(one.socket_mode) == 0600u);
   CHECK(name_of(one) == "0 /run/s");
-  CHECK(place_text(one, "socket_mode") == "a.conf:3: error: ");
-  CHECK(place_text(one, "max_connections") == "a.conf:2: error: ");  // Not set: the section's.
+  CHECK(place_text(one.places, "socket_mode") == "a.conf:3: error: ");
+  // Not set: the section's.
+  CHECK(place_text(one.places, "max_connections") == "a.conf:2: error: ");
 }
 
 TEST_CASE("Debian's mosquitto.conf is read with what its include_dir adds", "[config]") {

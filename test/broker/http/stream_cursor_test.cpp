@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "broker/http/base64.hpp"
+#include "storage/base/base64.hpp"
 
 namespace naru::broker {
 namespace {

@@ -1,0 +1,28 @@
+#include "broker/app/access_config.hpp"
+
+namespace naru::broker {
+
+std::string place_text(const KeyPlaces& places, std::string_view key) {
+  auto found = places.by_key.find(key);
+  if (found == places.by_key.end()) found = places.by_key.find("listener");
+  if (found == places.by_key.end()) return {};
+  return found->second.file + ":" + std::to_string(found->second.line) + ": error: ";
+}
+
+std::vector<ConfigFault> faults_of_access(const AccessConfig& access) {
+  std::vector<ConfigFault> faults;
+  const std::pair<std::string_view, bool> only_with_keys[] = {
+      {"jwt_issuer", !access.jwt_issuer.empty()},
+      {"jwt_audience", !access.jwt_audience.empty()},
+  };
+  for (const auto& [key, set] : only_with_keys) {
+    if (!set || access.takes_tokens()) continue;
+    faults.push_back(
+        {std::string{key},
+         std::string{key} +
+             " needs a jwt_key_file or jwt_secret_file: without one no token is taken"});
+  }
+  return faults;
+}
+
+}  // namespace naru::broker
