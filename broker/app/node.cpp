@@ -106,6 +106,7 @@ Result<void> Node::start() {
   }
   const auto recovered = recover_lanes();
   if (!recovered) return recovered;
+  pulse_ = std::make_unique<Pulse>(shards_.size());
   reader_ = std::make_unique<asio::thread_pool>(1);
   copier_ = std::make_unique<asio::thread_pool>(1);
   for (const auto& shard : shards_) {

@@ -22,6 +22,7 @@
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
 #include "broker/app/node_store.hpp"
+#include "broker/app/pulse.hpp"
 #include "broker/http/control.hpp"
 #include "broker/http/http_server.hpp"
 #include "broker/net/shard.hpp"
@@ -47,6 +48,12 @@ class Node : public ShardHost, public Control {
   void read_again_by(std::function<ConfigOutcome()> reread) { reread_ = std::move(reread); }
   // Reads everything again that may change while the node runs. Any thread; the log has it.
   ReloadOutcome reload_now();
+  // Is told of every reload: true when it begins, false when it is over. Before start().
+  void tell_reloads_to(std::function<void(bool begins)> told) { reload_told_ = std::move(told); }
+  // Names a shard that has not answered since the last call, or a commit that takes longer than
+  // the limit; empty where all moves. After start(), always on the same thread.
+  std::string stuck_part(Duration limit);
+  std::int64_t connections() const { return connections_; }
   // Ends everything in order; what was acknowledged is on disk when it returns.
   void stop();
   const std::vector<OpenListener>& listeners() const { return listeners_; }
@@ -100,6 +107,7 @@ class Node : public ShardHost, public Control {
   std::mutex reload_mutex_;
   Config in_force_;  // As read, with what reloads have changed.
   std::function<ConfigOutcome()> reread_;
+  std::function<void(bool)> reload_told_ = [](bool) {};
   const NodeVariation variation_;
   DiskWatch disk_;
   std::mutex disk_mutex_;
@@ -110,6 +118,7 @@ class Node : public ShardHost, public Control {
   SharedRoutes routes_;
   NodeGate gate_;
   std::unique_ptr<storage::Committer> committer_;
+  std::unique_ptr<Pulse> pulse_;  // Of the shards, which answer it.
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<boost::asio::thread_pool> reader_;
   std::unique_ptr<boost::asio::thread_pool> copier_;  // Of backups: they may take long.

@@ -134,6 +134,7 @@ bool Node::load_files(const Config& next, TlsContexts& contexts,
 
 ReloadOutcome Node::reload_now() {
   const std::lock_guard lock{reload_mutex_};
+  reload_told_(true);
   const ReloadOutcome outcome = read_again();
   const Severity severity = outcome.done ? Severity::notice : Severity::error;
   for (const std::string& each : outcome.problems) {
@@ -141,6 +142,7 @@ ReloadOutcome Node::reload_now() {
   }
   log(severity, outcome.done ? "reloaded" : "reload_refused",
       {{"configuration", outcome.done ? "read again" : "stays as it was"}});
+  reload_told_(false);
   return outcome;
 }
 

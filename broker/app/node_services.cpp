@@ -120,6 +120,16 @@ void Node::trim_journal() {
   journal_floor_ = next_journal_floor_.exchange(0);
 }
 
+std::string Node::stuck_part(Duration limit) {
+  const auto silent = pulse_->round(
+      [this](std::size_t n) { shards_[n]->post([this, n](ShardCore&) { pulse_->on_answer(n); }); });
+  if (silent) return "shard " + std::to_string(*silent) + " does not answer";
+  const Duration waited = committer_->stats().oldest_wait;
+  if (waited <= limit) return {};
+  const auto seconds = std::chrono::duration_cast<Seconds>(waited).count();
+  return "a commit has waited for the disk for " + std::to_string(seconds) + " s";
+}
+
 // ---- for shards --------------------------------------------------------------------------------
 
 StoreMillis Node::store_now() const {

@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "broker/app/command_line.hpp"
+#include "broker/app/service_socket.hpp"
 #include "storage/base/log.hpp"
 
 namespace naru::broker {
@@ -34,6 +36,64 @@ sigset_t block_signals(const Variation& variation) {
   return signals;
 }
 
+// One line for `systemctl status`.
+std::string status_of(const Node& node) {
+  std::string text = "listening on";
+  for (const OpenListener& each : node.listeners()) {
+    text.append(" ").append(each.address);
+    if (each.port != 0) text.append(":").append(std::to_string(each.port));
+  }
+  return text + "; connections: " + std::to_string(node.connections());
+}
+
+// What systemd hears between two signals: where something hangs nothing, and it acts in the end.
+class SignsOfLife {
+ public:
+  SignsOfLife(Node& node, const ServiceSocket& service) : node_(node), service_(service) {}
+
+  // Zero: nobody listens.
+  Duration every() const {
+    if (!service_.is_open()) return Duration{0};
+    return service_.watchdog() == Duration{0} ? Seconds{10} : service_.watchdog() / 4;
+  }
+  void give() {
+    const std::string stuck = node_.stuck_part(every());
+    if (stuck.empty()) {
+      service_.alive();
+    } else if (was_well_) {
+      log(Severity::error, "no_progress", {{"reason", stuck}});
+    }
+    was_well_ = stuck.empty();
+    service_.status(stuck.empty() ? status_of(node_) : stuck);
+  }
+
+ private:
+  Node& node_;
+  const ServiceSocket& service_;
+  bool was_well_ = true;
+};
+
+int next_signal(const sigset_t& signals, SignsOfLife& life) {
+  const auto micros = life.every().count();
+  const timespec wait{micros / 1'000'000, micros % 1'000'000 * 1000};
+  while (true) {
+    const int signal =
+        micros == 0 ? sigwaitinfo(&signals, nullptr) : sigtimedwait(&signals, nullptr, &wait);
+    if (signal > 0) return signal;
+    if (errno == EAGAIN) life.give();
+  }
+}
+
+void connect_reloads(Node& node, const ServiceSocket& service) {
+  node.tell_reloads_to([&node, &service](bool begins) {
+    if (begins) {
+      service.reloading(node.now());
+    } else {
+      service.ready(status_of(node));
+    }
+  });
+}
+
 }  // namespace
 
 int run_narud(int argc, char** argv, const Variation& variation) {
@@ -47,22 +107,30 @@ int run_narud(int argc, char** argv, const Variation& variation) {
     return 2;
   }
   raise_descriptor_limit();
+  const ServiceSocket service{ServiceSocket::path_from_environment(),
+                              ServiceSocket::watchdog_from_environment()};
   Node node{std::move(*line.config), variation.node};
   node.read_again_by([reread = line.reread, adjust = variation.adjust] {
     ConfigOutcome outcome = reread();
     if (adjust) adjust(outcome.config);
     return outcome;
   });
+  connect_reloads(node, service);
+  service.status("reading the store");
   const auto started = node.start();
   if (!started) {
     std::fprintf(stderr, "narud: %s\n", started.error().text.c_str());
+    service.status("cannot start: " + started.error().text);
     return 1;
   }
   log(Severity::notice, "started", {{"version", NARU_VERSION}});
-  int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) node.reload_now();
+  service.ready(status_of(node));
+  SignsOfLife life{node, service};
+  int signal = next_signal(signals, life);
+  for (; signal == SIGHUP; signal = next_signal(signals, life)) node.reload_now();
   if (signal == variation.end_signal) variation.on_end_signal();
   log(Severity::notice, "stopping", {{"signal", signal}});
+  service.stopping();
   node.stop();
   log(Severity::notice, "stopped");
   return 0;

@@ -1,6 +1,9 @@
 #include "broker/net/shard.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -34,6 +37,9 @@ void Shard::start() {
     asio::post(context_, [this] { open_turn(); });
     context_.run();
   });
+  // As debuggers and top show it.
+  const std::string name = "naru-shard-" + std::to_string(core_.settings().shard);
+  pthread_setname_np(thread_.native_handle(), name.c_str());
 }
 
 void Shard::join() {

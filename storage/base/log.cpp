@@ -2,6 +2,7 @@
 
 #include "storage/base/log.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,10 +19,12 @@
 namespace naru {
 namespace {
 
-// systemd sets this when stderr is its journal, which has its own clock and reads <N> as severity.
+// systemd names its journal by device and inode; what is sent elsewhere since is not the journal.
 bool stderr_is_journal() {
-  static const bool journal = std::getenv("JOURNAL_STREAM") != nullptr && isatty(2) == 0;
-  return journal;
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat facts {};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &facts) != 0) return false;
+  return std::to_string(facts.st_dev) + ":" + std::to_string(facts.st_ino) == stream;
 }
 
 struct SeverityRow {
@@ -35,48 +38,66 @@ constexpr SeverityRow severity_rows[] = {
     {spdlog::level::err, "error", "<3>"},
 };
 
-constexpr std::string_view dated_pattern = "%Y-%m-%dT%H:%M:%S.%e%z %v";
+using Logger = std::shared_ptr<spdlog::logger>;
 
-std::shared_ptr<spdlog::logger> make_logger(bool to_stderr, const std::string& file) {
+Logger make_logger() {
   auto logger = std::make_shared<spdlog::logger>("naru");
-  if (!file.empty()) {
-    logger->sinks().push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
-  }
-  if (to_stderr) logger->sinks().push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern(std::string{dated_pattern});
-  // Without a file nothing but the journal reads the lines: it wants the prefix in front.
-  if (file.empty() && to_stderr && stderr_is_journal()) logger->set_pattern("%v");
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::warn);
   return logger;
 }
 
+// The journal has its own clock and takes <N> in front of a line as its severity; everybody else
+// wants both written out.
+struct Outlets {
+  Logger dated = make_logger();
+  Logger journal = make_logger();
+
+  static Outlets open(bool to_stderr, const std::string& file) {
+    Outlets made;
+    if (!file.empty()) {
+      made.dated->sinks().push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+    }
+    if (to_stderr) {
+      Logger& home = stderr_is_journal() ? made.journal : made.dated;
+      home->sinks().push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    }
+    made.dated->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %v");  // Of the outlets it has by now.
+    made.journal->set_pattern("%v");
+    return made;
+  }
+};
+
 // The outlets may be exchanged while other threads log: each call holds its own reference.
-class Outlet {
+class Log {
  public:
-  std::shared_ptr<spdlog::logger> logger() {
+  std::shared_ptr<const Outlets> outlets() {
     const std::lock_guard lock{mutex_};
-    if (!logger_) logger_ = make_logger(true, {});
-    return logger_;
+    if (!outlets_) outlets_ = std::make_shared<Outlets>(Outlets::open(true, {}));
+    return outlets_;
   }
-  void exchange(std::shared_ptr<spdlog::logger> logger, bool journal_only) {
+  void exchange(Outlets outlets) {
     const std::lock_guard lock{mutex_};
-    logger_ = std::move(logger);
-    journal_only_ = journal_only;
+    outlets_ = std::make_shared<Outlets>(std::move(outlets));
   }
-  bool journal_only() const { return journal_only_; }
 
   std::atomic<Severity> level{Severity::info};
 
  private:
   std::mutex mutex_;
-  std::shared_ptr<spdlog::logger> logger_;
-  std::atomic<bool> journal_only_{stderr_is_journal()};
+  std::shared_ptr<const Outlets> outlets_;
 };
 
-Outlet& outlet() {
-  static Outlet only;
+Log& the_log() {
+  static Log only;
   return only;
+}
+
+void write(const Logger& logger, const SeverityRow& row, std::string_view prefix,
+           const std::string& text) {
+  if (logger->sinks().empty()) return;
+  const std::string line = std::string{prefix} + text;
+  logger->log(row.level, spdlog::string_view_t{line.data(), line.size()});
 }
 
 bool is_plain(char c) { return c > ' ' && c < 127 && c != '"' && c != '=' && c != '\\'; }
@@ -129,9 +150,8 @@ std::string format_event(std::string_view event, std::initializer_list<LogField>
 }
 
 Result<void> open_log(const LogOptions& options) {
-  const bool journal_only = options.file.empty() && stderr_is_journal();
   try {
-    outlet().exchange(make_logger(options.to_stderr, options.file), journal_only);
+    the_log().exchange(Outlets::open(options.to_stderr, options.file));
   } catch (const spdlog::spdlog_ex& failure) {
     return Error{Errc::io, "cannot open the log file " + options.file + ": " + failure.what() +
                                "; name another with 'log_dest file PATH'"};
@@ -140,21 +160,25 @@ Result<void> open_log(const LogOptions& options) {
   return {};
 }
 
-void set_log_level(Severity level) { outlet().level = level; }
+void set_log_level(Severity level) { the_log().level = level; }
 
-void flush_log() { outlet().logger()->flush(); }
+void flush_log() {
+  const auto outlets = the_log().outlets();
+  outlets->dated->flush();
+  outlets->journal->flush();
+}
 
 bool is_logged(Severity severity) {
-  return severity < Severity::off && severity >= outlet().level.load(std::memory_order_relaxed);
+  return severity < Severity::off && severity >= the_log().level.load(std::memory_order_relaxed);
 }
 
 void log(Severity severity, std::string_view event, std::initializer_list<LogField> fields) {
   if (!is_logged(severity)) return;
   const SeverityRow& row = severity_rows[static_cast<std::size_t>(severity)];
-  std::string line{outlet().journal_only() ? row.journal_prefix : row.name};
-  if (!outlet().journal_only()) line.append(" ");
-  line.append(format_event(event, fields));
-  outlet().logger()->log(row.level, spdlog::string_view_t{line.data(), line.size()});
+  const std::string text = format_event(event, fields);
+  const auto outlets = the_log().outlets();
+  write(outlets->dated, row, row.name, " " + text);
+  write(outlets->journal, row, row.journal_prefix, text);
 }
 
 }  // namespace naru

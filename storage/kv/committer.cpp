@@ -88,7 +88,12 @@ class Committer::Loop {
 
   Stats stats() const {
     const std::lock_guard lock{mutex_};
-    return stats_;
+    Stats stats = stats_;
+    if (waiting_.since) {
+      stats.oldest_wait =
+          std::chrono::duration_cast<Duration>(SteadyClock::now() - *waiting_.since);
+    }
+    return stats;
   }
 
   std::size_t source_count() const { return sources_.size(); }

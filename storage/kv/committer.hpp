@@ -51,6 +51,7 @@ class Committer {
     Duration last_commit{0};
     Duration longest_commit{0};
     std::uint64_t next_journal_number = 0;
+    Duration oldest_wait{0};     // How long ago the oldest unit came that has no outcome yet.
     TimeHistogram commit_times;  // Of each commit: writing and syncing it.
     TimeHistogram waits;         // From the arrival of its oldest unit to the end of a commit.
   };
