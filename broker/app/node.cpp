@@ -71,6 +71,7 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
   settings.topic_aliases_in = config.max_topic_alias;
   settings.topic_aliases_out = config.max_topic_alias_broker;
   settings.max_packet_size = config.max_packet_size;
+  settings.max_payload_size = config.message_size_limit;
   settings.max_queued_messages = config.max_queued_messages;
   settings.max_queued_bytes = config.max_queued_bytes;
   settings.drop_oldest = config.queue_drop == QueueDrop::oldest;

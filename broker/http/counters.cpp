@@ -34,7 +34,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::dropped_lost, "naru_dropped_total", counter, dropped, {"cause", "lost"}},
   {&C::wrong_identity,     "naru_wrong_identity_total",     counter, "Connects to a session of another identity."},
   {&C::denied_connects,    "naru_denied_connects_total",    counter, "CONNECTs refused for a user name, a password or a client id."},
-  {&C::denied_publishes,   "naru_denied_publishes_total",   counter, "Publishes a right was missing for."},
+  {&C::denied_publishes,   "naru_denied_publishes_total",   counter, "Publishes and wills refused: a right was missing, or the payload was larger than message_size_limit."},
   {&C::denied_subscribes,  "naru_denied_subscribes_total",  counter, "Filters of SUBSCRIBEs a right was missing for."},
   {&C::denied_deliveries,  "naru_denied_deliveries_total",  counter, "Messages not delivered because their client may not read the topic."},
   {&C::no_match,           "naru_no_match_total",           counter, "Publishes nobody wanted."},

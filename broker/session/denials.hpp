@@ -8,9 +8,16 @@
 #pragma once
 
 #include "broker/session/shard_output.hpp"
+#include "broker/session/shard_settings.hpp"
 #include "storage/base/rate_limit.hpp"
 
 namespace naru::broker {
+
+inline constexpr BytesView payload_too_large = "the payload is larger than message_size_limit";
+
+inline bool is_too_large(const ShardSettings& settings, BytesView payload) {
+  return settings.max_payload_size != 0 && payload.size() > settings.max_payload_size;
+}
 
 class Denials {
  public:

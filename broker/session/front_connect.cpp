@@ -133,6 +133,10 @@ mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
     explain(c, Denial::Kind::publish, topic, Bytes{brokers_own});
     return ReasonCode::not_authorized;
   }
+  if (is_too_large(settings_, connect.will->payload)) {
+    explain(c, Denial::Kind::publish, topic, Bytes{payload_too_large});
+    return c.version == Version::v5 ? ReasonCode::packet_too_large : ReasonCode::not_authorized;
+  }
   if (connect.will->retain && !settings_.retain_available) return ReasonCode::retain_not_supported;
   if (!c.acl || may(c, Denial::Kind::publish, topic)) return ReasonCode::success;
   if (c.version == Version::v5) return ReasonCode::not_authorized;

@@ -33,6 +33,12 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
       c.acks.size() + c.open_qos2 >= settings_.receive_maximum) {
     return end(c, ReasonCode::receive_maximum_exceeded);
   }
+  if (is_too_large(settings_, p.payload)) {
+    explain(c, Denial::Kind::publish, p.topic, Bytes{payload_too_large});
+    if (c.version == mqtt::Version::v5)
+      return end(c, ReasonCode::packet_too_large, payload_too_large);
+    return deny(c, p);
+  }
   if (c.acl && !may(c, Denial::Kind::publish, p.topic)) return deny(c, p);
   BytesView command_id;
   switch (kind_of(c, p.topic, command_id)) {

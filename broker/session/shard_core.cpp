@@ -26,6 +26,7 @@ void ShardCore::begin_turn(Instant now, StoreMillis store_now, WallMillis wall) 
 
 void ShardCore::reload(const ShardSettings& settings) {
   settings_.max_inflight = settings.max_inflight;
+  settings_.max_payload_size = settings.max_payload_size;
   settings_.max_queued_messages = settings.max_queued_messages;
   settings_.max_queued_bytes = settings.max_queued_bytes;
   settings_.drop_oldest = settings.drop_oldest;

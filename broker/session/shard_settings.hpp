@@ -11,8 +11,8 @@
 
 #include "broker/routing/filter_index.hpp"
 #include "broker/session/planted_fault.hpp"
-#include "storage/base/clock.hpp"
 #include "cluster/lanes/lane_id.hpp"
+#include "storage/base/clock.hpp"
 
 namespace naru::broker {
 
@@ -27,6 +27,7 @@ struct ShardSettings {
   std::uint16_t topic_aliases_in = 10;   // Topics a client may number, on one connection.
   std::uint16_t topic_aliases_out = 10;  // Topics we number for a client that takes that.
   std::uint32_t max_packet_size = 2u << 20;
+  std::uint32_t max_payload_size = 0;     // Of a client's publish or will; 0: no limit of its own.
   std::uint64_t max_queued_messages = 0;  // A session; 0: only the disk limits.
   std::uint64_t max_queued_bytes = 0;
   bool drop_oldest = false;               // At those limits; else the newest.
