@@ -394,10 +394,4 @@ ConfigOutcome parse_config(const SourceFile& file, const ReadDirectory& read) {
   return std::move(reader).finish();
 }
 
-ConfigOutcome load_config(const std::string& path) {
-  const auto file = read_source(path);
-  if (file) return parse_config(*file);
-  return {{}, {{Kind::error, path, 0, file.error().text}}};
-}
-
 }  // namespace naru::broker

@@ -39,4 +39,10 @@ Result<std::vector<SourceFile>> read_directory(const std::string& directory) {
   return files;
 }
 
+ConfigOutcome load_config(const std::string& path) {
+  const auto file = read_source(path);
+  if (file) return parse_config(*file);
+  return {{}, {{Problem::Kind::error, path, 0, file.error().text}}};
+}
+
 }  // namespace naru::broker

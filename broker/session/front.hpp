@@ -58,7 +58,7 @@ class Front final : public LiveSink {
   void on(const hop::QueueRelease& release);
   void on(const hop::Received& received);
   void on(const hop::Completed& completed);
-  void on(const hop::FencePassed& passed) { retained_.on(passed); }
+  void on(const hop::FencePassed& passed);
   void on(hop::RetainedFound& found);
   void on(hop::CommandDeliver& deliver);
 

@@ -74,8 +74,8 @@ void Front::subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storag
       *same = std::move(row);
     }
   }
-  suback(c, id, codes);
-  retained_.ask({c.id, c.lane, c.session, std::move(retained_for)});
+  hop::Subscribed done{c.id, id, codes, std::move(retained_for)};
+  on(done);
   const Bytes own_commands = settings_.command_prefix + '/' + c.client_id + "/commands/x";
   const bool takes_commands = std::ranges::any_of(c.filters, [&](const storage::FilterRow& row) {
     return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, own_commands);
@@ -88,8 +88,17 @@ void Front::subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storag
 void Front::on(hop::Subscribed& subscribed) {
   Connection* const c = find(subscribed.connection);
   if (c == nullptr || c->state != Connection::State::live) return;
+  hop::RetainedQuery query{c->id, c->lane, c->session, std::move(subscribed.retained_for)};
+  if (!retained_.ask(std::move(query), subscribed)) return;
   suback(*c, subscribed.packet_id, subscribed.codes);
-  retained_.ask({c->id, c->lane, c->session, std::move(subscribed.retained_for)});
+}
+
+void Front::on(const hop::FencePassed& passed) {
+  const auto subscribed = retained_.on(passed);
+  if (!subscribed) return;
+  Connection* const c = find(subscribed->connection);
+  if (c == nullptr || c->state != Connection::State::live) return;
+  suback(*c, subscribed->packet_id, subscribed->codes);
 }
 
 void Front::suback(Connection& c, mqtt::PacketId id, BytesView reasons) {

@@ -2,22 +2,28 @@
 
 namespace naru::broker {
 
-void RetainedAsker::ask(hop::RetainedQuery query) {
-  if (query.filters.empty()) return;
-  if (settings_.shards == 1) return send(query);
+bool RetainedAsker::ask(hop::RetainedQuery query, const hop::Subscribed& suback) {
+  if (query.filters.empty()) return true;
+  if (settings_.shards == 1) {
+    send(query);
+    return true;
+  }
   const std::uint64_t ticket = ++tickets_;
   for (std::uint16_t shard = 0; shard < settings_.shards; ++shard) {
     if (shard == settings_.shard) continue;
     output_.hops[shard].emplace_back(hop::RouteFence{settings_.shard, ticket});
   }
-  waiting_.emplace(ticket, Waiting{std::move(query), settings_.shards - 1u});
+  waiting_.emplace(ticket, Waiting{std::move(query), suback, settings_.shards - 1u});
+  return false;
 }
 
-void RetainedAsker::on(const hop::FencePassed& passed) {
+std::optional<hop::Subscribed> RetainedAsker::on(const hop::FencePassed& passed) {
   const auto found = waiting_.find(passed.ticket);
-  if (found == waiting_.end() || --found->second.shards > 0) return;
+  if (found == waiting_.end() || --found->second.shards > 0) return std::nullopt;
   send(found->second.query);
+  hop::Subscribed suback = std::move(found->second.suback);
   waiting_.erase(found);
+  return suback;
 }
 
 void RetainedAsker::send(const hop::RetainedQuery& query) {

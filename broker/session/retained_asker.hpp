@@ -7,11 +7,14 @@
 //   front --RouteFence--> every other shard --FencePassed--> front --RetainedQuery--> every shard
 //
 // A shard answers a fence behind everything it has matched (ShardOutput::fences); hops of one
-// shard to another arrive in order, so the query comes behind those copies.
+// shard to another arrive in order, so the query comes behind those copies. SUBACK waits for the
+// fence: what its client publishes after it is behind the query, and comes once.
 //
 // Sans-IO. Lives on the shard; not thread-safe. Owned by Front. Settings and output must outlive
 // it. Bounded by: the SUBSCRIBEs of one round between shards.
 #pragma once
+
+#include <optional>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -25,12 +28,14 @@ class RetainedAsker {
       : settings_{settings}, output_{output} {}
 
   // REQUIRES: the filters are in the route table. No filters: nothing is asked.
-  void ask(hop::RetainedQuery query);
-  void on(const hop::FencePassed& passed);
+  // True: SUBACK may go out; else it has to wait until on() returns it.
+  [[nodiscard]] bool ask(hop::RetainedQuery query, const hop::Subscribed& suback);
+  std::optional<hop::Subscribed> on(const hop::FencePassed& passed);
 
  private:
   struct Waiting {
     hop::RetainedQuery query;
+    hop::Subscribed suback;
     unsigned shards = 0;  // That have not answered.
   };
   void send(const hop::RetainedQuery& query);

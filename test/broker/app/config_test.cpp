@@ -100,6 +100,7 @@ TEST_CASE("Sections take their keys, and global keys stay global behind them", "
   first.port = 0;
   first.address = "127.0.0.1";
   first.max_connections = 5;
+  first.jwt_username_claim = "sub";
   CHECK(config.listeners[0] == first);
   CHECK(config.listeners[1].port == 1884);
   CHECK(config.listeners[1].address.empty());
