@@ -169,8 +169,9 @@ class Dialogues:
             publisher.publish(f"{topic}/{1 + number % 2}", str(number).encode(), 2)
         awake = client(name, **keep(version))
         assert awake.connect() or not self.tells_session(transport, version)
-        got = [awake.take() for _ in range(10)]
-        assert [(int(m.payload), m.qos) for m in got] == [(n, 1 + n % 2) for n in range(10)]
+        got = [awake.take() for _ in range(10)]  # A library may hold QoS 2 back until PUBREL.
+        for qos in 1, 2:
+            assert [int(m.payload) for m in got if m.qos == qos] == list(range(qos - 1, 10, 2))
 
     def test_take_over(self, client, unique, version):
         name = unique("twin")
