@@ -12,7 +12,8 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 
-# One line a stage, in running order: name | seconds it may take | in --quick? | what it does.
+# One line a stage, in running order: name | seconds it may take | when | what it does.
+# When: quick, in --quick too; long, only in --long.
 # A function stage_NAME with dashes as underscores does it; taking a line out switches it off.
 STAGES=(
   "tidy              | 120  | quick | include directions, sizes and words; tests of tidy; the reading order"
@@ -26,6 +27,7 @@ STAGES=(
   "kill-loop         | 300  |       | kill -9 under load, nothing acknowledged is lost"
   "power-loop        | 300  |       | the same with loss of all that was not synced"
   "planted-faults    | 400  |       | each fault put in on purpose is caught"
+  "deviations        | 7200 | long  | each deviation from MQTT put in on purpose is found by its test"
   "simulator         | 500  |       | one node's cores from seeds"
   "core-bench        | 120  |       | what one step costs inside the cores, printed"
   "build-asan        | 900  |       | the build with AddressSanitizer and UBSan"
@@ -161,6 +163,16 @@ stage_planted_faults() {
     then count 1 0; else count 0 1; all=1; fi
   done
   return $all
+}
+
+stage_deviations() {
+  local code last
+  needs $RELEASE/naru && test/spec/planted_deviations.py --result "$LOGS/deviations.md" |
+    tee "$LOGS/$NARU_STAGE.out"
+  code=${PIPESTATUS[0]}
+  last=$(tail -n 1 "$LOGS/$NARU_STAGE.out")
+  count "$(number_before passed "$last")" "$(number_before failed "$last")"
+  return "$code"
 }
 
 stage_simulator() {  # Each processor has its share of the seeds.
@@ -325,10 +337,11 @@ stop() {
   exit 130
 }
 
-wanted() {  # wanted NAME QUICK
+wanted() {  # wanted NAME WHEN
   if [ -n "$only" ]; then
     case ",$only," in *",$1,"*) return 0 ;; *) return 1 ;; esac
   fi
+  [ "$2" != long ] || [ "$NARU_TEST_MODE" = long ] || return 1
   [ "$NARU_TEST_MODE" != quick ] || [ "$2" = quick ]
 }
 
