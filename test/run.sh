@@ -113,7 +113,7 @@ build() {  # build PRESET [TARGET...]
 stage_tidy() {
   needs tools/tidy && tools/tidy && test/spec/conformance.py &&
     test/spec/planted_deviations.py --check &&
-    run_python_tests -n 0 test/tidy_test.py test/reading_order_test.py
+    run_python_tests -n 0 test/tidy_test.py test/spec test/reading_order_test.py
 }
 
 stage_format() {
