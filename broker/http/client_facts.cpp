@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/mqtt/topics.hpp"
 #include "broker/session/shard_core.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
@@ -112,6 +113,8 @@ Json client_json(const ClientFacts& client) {
 Json subscription_json(const storage::FilterRow& filter) {
   Json json;
   json["filter"] = filter.filter;
+  const auto shared = mqtt::parse_shared(filter.filter);
+  json["group"] = shared ? Json(Bytes{shared->group}) : Json(nullptr);
   json["qos"] = filter.options & 3;
   json["no_local"] = (filter.options & 4) != 0;
   json["retain_as_published"] = (filter.options & 8) != 0;

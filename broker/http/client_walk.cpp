@@ -43,7 +43,8 @@ void look_at_lanes(ShardCore& core, const ClientQuery& query, Look& look) {
     const LaneState& lane = core.lanes().lane(id);
     entries += lane.clients().size();
     for (const auto& [client_id, client] : lane.clients()) {
-      if (!client.session || !is_in_page(query, look, client_id)) continue;
+      if (!client.session || client.session->group) continue;
+      if (!is_in_page(query, look, client_id)) continue;
       if (query.connected && client.session->connection == 0) continue;
       if (fits(query, client.session->filters)) look.ids.push_back(client_id);
     }

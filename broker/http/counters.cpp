@@ -14,7 +14,7 @@ using C = ShardCounters;
 constexpr std::string_view dropped =
     "Messages dropped, by cause: queue_full by a limit the operator set, expired before delivery, "
     "too_large for the client, slow for QoS 0 to a client that does not read, lost when the "
-    "journal no longer had them.";
+    "journal no longer had them, group_ended with the last member of a group.";
 
 // clang-format off
 constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
@@ -32,6 +32,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::dropped_too_large, "naru_dropped_total", counter, dropped, {"cause", "too_large"}},
   {&C::dropped_slow, "naru_dropped_total", counter, dropped, {"cause", "slow"}},
   {&C::dropped_lost, "naru_dropped_total", counter, dropped, {"cause", "lost"}},
+  {&C::dropped_group_ended, "naru_dropped_total", counter, dropped, {"cause", "group_ended"}},
   {&C::wrong_identity,     "naru_wrong_identity_total",     counter, "Connects to a session of another identity."},
   {&C::denied_connects,    "naru_denied_connects_total",    counter, "CONNECTs refused for a user name, a password or a client id."},
   {&C::denied_publishes,   "naru_denied_publishes_total",   counter, "Publishes and wills refused: a right was missing, or the payload was larger than message_size_limit."},

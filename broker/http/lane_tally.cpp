@@ -39,7 +39,7 @@ void count_sessions(SessionTally& tally, const LaneState& lane) {
     if (!client.session) continue;
     const SessionQueue& queue = client.session->queue;
     const std::uint64_t waiting = queue.waiting();
-    ++tally.sessions;
+    if (!client.session->group) ++tally.sessions;
     if (client.session->connection != 0) ++tally.connected;
     tally.messages += waiting;
     tally.bytes += queue.bytes();

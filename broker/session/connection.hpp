@@ -30,6 +30,15 @@ struct WaitingMessage {
   storage::MessageRef message;
   std::uint8_t options = 0;
   std::vector<std::uint32_t> subscription_ids;
+  GroupPlace lent;
+};
+
+// A SUBSCRIBE that waits until groups know their new member.
+struct Joining {
+  std::vector<storage::FilterRow> groups;
+  Bytes codes;
+  std::vector<storage::FilterRow> retained_for;
+  std::size_t missing = 0;
 };
 
 struct Connection {
@@ -68,12 +77,14 @@ struct Connection {
   AckRing acks;
   std::size_t open_qos2 = 0;                                           // Inbound, until PUBCOMP.
   boost::unordered_flat_map<mqtt::PacketId, std::uint64_t> receiving;  // -> place in acks.
+  boost::unordered_flat_map<mqtt::PacketId, Joining> joining;
 
   // A clean session.
   std::vector<storage::FilterRow> filters;
   SendWindow window;
   Fifo<WaitingMessage> waiting;
   std::uint64_t waiting_bytes = 0;
+  boost::unordered_flat_map<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
   boost::unordered_flat_map<mqtt::PacketId, storage::MessageRef> inbound;
   boost::unordered_flat_map<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
 };

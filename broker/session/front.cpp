@@ -230,9 +230,7 @@ bool Front::kick(ConnectionId id, BytesView text) {
 void Front::close(Connection& c) {
   if (c.state == Connection::State::closing) return;
   c.state = Connection::State::closing;
-  for (const storage::FilterRow& row : c.filters) routes_.remove(row.filter, route_of(c));
-  c.filters.clear();
-  c.waiting.clear();
+  drop_subscriptions(c);
   deadlines_.cancel(c.id);
   touch(c);
   output_.closing.push_back(c.id);
@@ -252,7 +250,7 @@ void Front::closed(ConnectionId id) {
   Connection& c = *found->second;
   if (c.state != Connection::State::closing) {
     detach(c, true, ReasonCode::unspecified_error, std::nullopt);
-    for (const storage::FilterRow& row : c.filters) routes_.remove(row.filter, route_of(c));
+    drop_subscriptions(c);
   }
   deadlines_.cancel(id);
   connections_.erase(found);

@@ -61,11 +61,12 @@ class Front final : public LiveSink {
   void on(const hop::FencePassed& passed);
   void on(hop::RetainedFound& found);
   void on(hop::CommandDeliver& deliver);
-
+  void on(const hop::GroupJoined& joined);
+  void on(hop::GroupLend& lend);
+  void on(const hop::GroupTaken& taken);
   void deliver(ConnectionId connection, const storage::MessageView& view, storage::MessageRef& kept,
                std::uint8_t options, const std::vector<std::uint32_t>& subscription_ids) override;
   void on_published(const Waiter& waiter, bool failed) override;
-
   std::size_t size() const { return connections_.size(); }
   bool over_pressure = false;  // Set by ShardCore: too much is waiting for the disk.
   const Connection* find(ConnectionId id) const;
@@ -78,7 +79,6 @@ class Front final : public LiveSink {
   bool may_read(const Connection& c) const;
   bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
   void handle_live(Connection& c, const mqtt::Frame& frame);
-
   void end(Connection& c, ReasonCode reason, BytesView text = {});
   static BytesView reason_string(const Connection& c, BytesView text);
   void close(Connection& c);
@@ -94,13 +94,9 @@ class Front final : public LiveSink {
   void detach(Connection& c, bool publish_will, ReasonCode reason,
               std::optional<std::uint32_t> expiry_s);
   Bytes new_client_id();
-
   void on_publish(Connection& c, const mqtt::Frame& frame);
   void publish_once(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
   void publish_twice(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
-  enum class TopicKind : std::uint8_t { ordinary, reply, forbidden };
-  static constexpr BytesView brokers_own = "the topic is the broker's own";
-  TopicKind kind_of(const Connection& c, BytesView topic, BytesView& command_id) const;
   // REQUIRES: c.acl. A refusal is counted and explained.
   bool may(const Connection& c, Denial::Kind kind, BytesView topic);
   void explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why);
@@ -112,7 +108,6 @@ class Front final : public LiveSink {
   void acknowledge(Connection& c, mqtt::PacketId id, mqtt::PacketType type, ReasonCode reason);
   void release_acks(Connection& c);
   Route route_of(const Connection& c) const;
-
   void on_ack(Connection& c, const mqtt::Frame& frame);
   void on_pubrel(Connection& c, const mqtt::Ack& ack);
   void on_clean_ack(Connection& c, mqtt::PacketType type, const mqtt::Ack& ack);
@@ -120,16 +115,20 @@ class Front final : public LiveSink {
   void on_subscribe(Connection& c, const mqtt::Frame& frame);
   void on_unsubscribe(Connection& c, const mqtt::Frame& frame);
   std::uint8_t judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry);
-  void subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
-                       const Bytes& codes);
+  void subscribe_clean(Connection& c, hop::Subscribe subscribe);
+  void answer_subscribe(Connection& c, hop::Subscribed subscribed);
+  void finish_subscribe(Connection& c, hop::Subscribed subscribed);
   void suback(Connection& c, mqtt::PacketId id, BytesView reasons);
   void on_disconnect(Connection& c, const mqtt::Frame& frame);
-
+  void tell_group(Connection& c, MemberState state, const storage::FilterRow& row,
+                  mqtt::PacketId reply);
+  bool on_lent_ack(Connection& c, mqtt::PacketType type, const mqtt::Ack& ack);
+  void answer(const GroupPlace& place, AnswerKind kind);
+  void drop_subscriptions(Connection& c);
   void write(Connection& c, const storage::MessageView& view, mqtt::PacketId id,
              std::uint8_t options, bool dup, const std::vector<std::uint32_t>& ids);
   bool fits(const Connection& c, const storage::MessageView& view, std::uint8_t options,
             const std::vector<std::uint32_t>& ids) const;
-
   const ShardSettings& settings_;
   RouteTable& routes_;
   const Gate& gate_;

@@ -6,6 +6,7 @@
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "broker/session/front.hpp"
+#include "broker/session/topic_kind.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/limits.hpp"
 
@@ -129,7 +130,8 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Clien
 mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
   const BytesView topic = connect.will->topic;
   BytesView ignored;
-  if (kind_of(c, topic, ignored) != TopicKind::ordinary) {
+  const TopicKind kind = topic_kind(topic, settings_.command_prefix, c.client_id, ignored);
+  if (kind != TopicKind::ordinary) {
     explain(c, Denial::Kind::publish, topic, Bytes{brokers_own});
     return ReasonCode::not_authorized;
   }
@@ -241,7 +243,6 @@ void Front::on(const hop::Attached& attached) {
   }
   packet.response_information = response_information;
   packet.retain_available = settings_.retain_available;
-  packet.shared_subscription_available = false;
   const std::size_t before = c->output.size();
   mqtt::encode(packet, c->version, c->output);
   end_if_too_large(*c, before);

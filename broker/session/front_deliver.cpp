@@ -96,9 +96,10 @@ void Front::deliver(ConnectionId connection, const MessageView& view, MessageRef
       return;
     }
     c->waiting_bytes -= c->waiting.front().message->encoded().size();
+    answer(c->waiting.front().lent, AnswerKind::returned);
     c->waiting.pop_front();
   }
-  c->waiting.push_back({kept, options, ids});
+  c->waiting.push_back({kept, options, ids, {}});
 }
 
 void Front::send_waiting(Connection& c) {
@@ -108,11 +109,16 @@ void Front::send_waiting(Connection& c) {
     c.waiting_bytes -= next.message->encoded().size();
     if (next.message->expired(store_now_)) {
       ++counters_.dropped_expired;
+      answer(next.lent, AnswerKind::done);
       continue;
     }
     // The right may have ended while it waited.
-    if (c.acl && !may(c, Denial::Kind::deliver, next.message->view().topic)) continue;
+    if (c.acl && !may(c, Denial::Kind::deliver, next.message->view().topic)) {
+      answer(next.lent, AnswerKind::unfit);
+      continue;
+    }
     const mqtt::PacketId id = c.window.offer(static_cast<Qos>(next.options & 3));
+    if (next.lent.number != 0) c.lent[id] = next.lent;
     write(c, next.message->view(), id, next.options, false, next.subscription_ids);
   }
 }
@@ -165,7 +171,8 @@ void Front::on(hop::CommandDeliver& deliver) {
   if (c == nullptr || c->state != Connection::State::live || c->session != 0) return;
   const MessageView& view = deliver.message.message->view();
   const bool subscribed = std::ranges::any_of(c->filters, [&](const storage::FilterRow& row) {
-    return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, view.topic);
+    return (row.options & 3) != 0 && !mqtt::is_shared(row.filter) &&
+           mqtt::filter_matches(row.filter, view.topic);
   });
   const bool under_way =
       std::ranges::any_of(c->commands, [&](const auto& each) { return each.second == deliver.id; });
@@ -196,6 +203,7 @@ void Front::on_ack(Connection& c, const mqtt::Frame& frame) {
 }
 
 void Front::on_clean_ack(Connection& c, PacketType type, const mqtt::Ack& ack) {
+  if (!c.lent.empty() && on_lent_ack(c, type, ack)) return;
   const mqtt::PacketId id = ack.packet_id;
   if (type == PacketType::pubrec && !mqtt::is_failure(ack.reason)) {
     const bool known = c.window.on_pubrec(id);

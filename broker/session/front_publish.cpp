@@ -5,6 +5,7 @@
 #include "broker/command/ledger.hpp"
 #include "broker/mqtt/encoder.hpp"
 #include "broker/session/front.hpp"
+#include "broker/session/topic_kind.hpp"
 #include "broker/stream/json_fields.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
@@ -41,7 +42,7 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   }
   if (c.acl && !may(c, Denial::Kind::publish, p.topic)) return deny(c, p);
   BytesView command_id;
-  switch (kind_of(c, p.topic, command_id)) {
+  switch (topic_kind(p.topic, settings_.command_prefix, c.client_id, command_id)) {
     case TopicKind::forbidden:
       explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
       return deny(c, p);
@@ -192,29 +193,8 @@ void Front::release_acks(Connection& c) {
   touch(c);
 }
 
-// ---- what a client may publish -----------------------------------------------------------------
-
-// Command topics belong to the broker; a device may answer its own.
-Front::TopicKind Front::kind_of(const Connection& c, BytesView topic, BytesView& command_id) const {
-  if (topic.starts_with("$SYS/")) return TopicKind::forbidden;
-  const BytesView prefix = settings_.command_prefix;
-  if (!topic.starts_with(prefix) || topic.size() <= prefix.size() || topic[prefix.size()] != '/') {
-    return TopicKind::ordinary;
-  }
-  topic.remove_prefix(prefix.size() + 1);
-  const std::size_t slash = topic.find('/');
-  if (slash == BytesView::npos) return TopicKind::ordinary;
-  const BytesView device = topic.substr(0, slash);
-  topic.remove_prefix(slash + 1);
-  static constexpr BytesView commands = "commands/";
-  if (!topic.starts_with(commands)) return TopicKind::ordinary;
-  topic.remove_prefix(commands.size());
-  static constexpr BytesView reply = "/reply";
-  if (!topic.ends_with(reply) || device != c.client_id) return TopicKind::forbidden;
-  command_id = topic.substr(0, topic.size() - reply.size());
-  const bool one_level = !command_id.empty() && command_id.find('/') == BytesView::npos;
-  return one_level ? TopicKind::reply : TopicKind::forbidden;
-}
+// ---- what a client may not publish, and what it says of commands
+// ------------------------------------
 
 void Front::deny(Connection& c, const mqtt::Publish& p) {
   if (p.qos == Qos::at_most_once) return;

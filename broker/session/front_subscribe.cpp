@@ -23,7 +23,6 @@ std::uint8_t options_of(const mqtt::SubscribeEntry& entry) {
 // The code of one filter in the SUBACK: the granted QoS, or why not.
 std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) {
   const auto code = [](ReasonCode reason) { return static_cast<std::uint8_t>(reason); };
-  if (mqtt::is_shared(entry.filter)) return code(ReasonCode::shared_subscriptions_not_supported);
   const auto levels = static_cast<std::size_t>(std::ranges::count(entry.filter, '/')) + 1;
   if (levels > limits::filter_levels || entry.filter.size() > limits::topic_bytes) {
     return code(ReasonCode::topic_filter_invalid);
@@ -51,34 +50,42 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
     if (code >= 0x80) continue;
     rows.push_back({Bytes{entry.filter}, options_of(entry), packet.subscription_id});
   }
-  if (c.session == 0) return subscribe_clean(c, packet.packet_id, std::move(rows), codes);
-  output_.hops[settings_.shard].emplace_back(
-      hop::Subscribe{c.lane, c.id, c.session, packet.packet_id, std::move(rows), std::move(codes)});
+  Joining joining;
+  for (const storage::FilterRow& row : rows) {
+    if (mqtt::is_shared(row.filter)) joining.groups.push_back(row);
+  }
+  if (!joining.groups.empty()) c.joining[packet.packet_id] = std::move(joining);
+  hop::Subscribe wanted{c.lane,          c.id, c.session, packet.packet_id, std::move(rows),
+                        std::move(codes)};
+  if (c.session == 0) return subscribe_clean(c, std::move(wanted));
+  output_.hops[settings_.shard].emplace_back(std::move(wanted));
 }
 
-void Front::subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storage::FilterRow> rows,
-                            const Bytes& codes) {
+void Front::subscribe_clean(Connection& c, hop::Subscribe wanted) {
   std::vector<storage::FilterRow> retained_for;
-  for (storage::FilterRow& row : rows) {
+  for (storage::FilterRow& row : wanted.filters) {
     const auto same = std::ranges::find(c.filters, row.filter, &storage::FilterRow::filter);
     const bool is_new = same == c.filters.end();
-    Route route = route_of(c);
-    route.options = row.options;
-    route.subscription_id = row.subscription_id;
-    routes_.add(row.filter, route);
+    const bool shared = mqtt::is_shared(row.filter);  // Its group has the route.
+    if (!shared) {
+      Route route = route_of(c);
+      route.options = row.options;
+      route.subscription_id = row.subscription_id;
+      routes_.add(row.filter, route);
+    }
     const int handling = row.options >> 4 & 3;
-    if (handling == 0 || (handling == 1 && is_new)) retained_for.push_back(row);
+    if (!shared && (handling == 0 || (handling == 1 && is_new))) retained_for.push_back(row);
     if (is_new) {
       c.filters.push_back(std::move(row));
     } else {
       *same = std::move(row);
     }
   }
-  hop::Subscribed done{c.id, id, codes, std::move(retained_for)};
-  on(done);
+  answer_subscribe(c, {c.id, wanted.packet_id, std::move(wanted.codes), std::move(retained_for)});
   const Bytes own_commands = settings_.command_prefix + '/' + c.client_id + "/commands/x";
   const bool takes_commands = std::ranges::any_of(c.filters, [&](const storage::FilterRow& row) {
-    return (row.options & 3) != 0 && mqtt::filter_matches(row.filter, own_commands);
+    return (row.options & 3) != 0 && !mqtt::is_shared(row.filter) &&
+           mqtt::filter_matches(row.filter, own_commands);
   });
   if (takes_commands) {
     output_.hops[settings_.shard].emplace_back(hop::CommandOffer{c.client_id, c.id});
@@ -88,9 +95,14 @@ void Front::subscribe_clean(Connection& c, mqtt::PacketId id, std::vector<storag
 void Front::on(hop::Subscribed& subscribed) {
   Connection* const c = find(subscribed.connection);
   if (c == nullptr || c->state != Connection::State::live) return;
-  hop::RetainedQuery query{c->id, c->lane, c->session, std::move(subscribed.retained_for)};
+  answer_subscribe(*c, std::move(subscribed));
+}
+
+// Nothing is missing any more but what is retained.
+void Front::finish_subscribe(Connection& c, hop::Subscribed subscribed) {
+  hop::RetainedQuery query{c.id, c.lane, c.session, std::move(subscribed.retained_for)};
   if (!retained_.ask(std::move(query), subscribed)) return;
-  suback(*c, subscribed.packet_id, subscribed.codes);
+  suback(c, subscribed.packet_id, subscribed.codes);
 }
 
 void Front::on(const hop::FencePassed& passed) {
@@ -133,8 +145,14 @@ void Front::on_unsubscribe(Connection& c, const mqtt::Frame& frame) {
   }
   hop::Unsubscribed done{c.id, packet.packet_id, {}};
   for (const Bytes& filter : filters) {
-    const bool known = routes_.remove(filter, route_of(c));
-    std::erase_if(c.filters, [&](const storage::FilterRow& row) { return row.filter == filter; });
+    const auto same = std::ranges::find(c.filters, filter, &storage::FilterRow::filter);
+    const bool known = same != c.filters.end();
+    if (known && mqtt::is_shared(filter)) {
+      tell_group(c, MemberState::left, *same, 0);
+    } else if (known) {
+      routes_.remove(filter, route_of(c));
+    }
+    if (known) c.filters.erase(same);
     done.codes.push_back(known ? '\0' : static_cast<char>(ReasonCode::no_subscription_existed));
   }
   on(done);

@@ -11,10 +11,12 @@
 //   lane -> front: Attached Evict Subscribed Unsubscribed QueueDeliver QueueRelease Received
 //                  Completed Committed RetainedFound FencePassed CommandDeliver
 //   shard -> shard: OriginForget RouteFence
+//   groups:        GroupMember GroupAnswer to the lane of a group; GroupJoined GroupLend GroupTaken
 #pragma once
 
 #include <variant>
 
+#include "broker/session/hops_of_groups.hpp"
 #include "broker/session/hops_to_front.hpp"
 #include "broker/session/hops_to_lane.hpp"
 
@@ -27,6 +29,7 @@ using Hop = std::variant<hop::Attach, hop::Detach, hop::Subscribe, hop::Unsubscr
                          hop::CommandReply, hop::Attached, hop::Evict, hop::Subscribed,
                          hop::Unsubscribed, hop::QueueDeliver, hop::QueueRelease, hop::Received,
                          hop::Completed, hop::Committed, hop::RetainedFound, hop::CommandDeliver,
-                         hop::OriginForget, hop::RouteFence, hop::FencePassed>;
+                         hop::OriginForget, hop::RouteFence, hop::FencePassed, hop::GroupMember,
+                         hop::GroupJoined, hop::GroupLend, hop::GroupAnswer, hop::GroupTaken>;
 
 }  // namespace naru::broker

@@ -85,8 +85,7 @@ void LaneShard::attach_now(hop::Attach& attach) {
     to_front(presence.connection, hop::Evict{presence.connection, taken_over});
   }
   if (has_session) {
-    client->session->connection = 0;
-    client->session->queue.detach();
+    part(lane, *client->session);
   }
   Unit unit{*this};
   SessionRow row = client != nullptr ? client->row : SessionRow{};
@@ -157,6 +156,7 @@ void LaneShard::client_committed(LaneState& lane, const Bytes& client_id) {
       session.connection = presence->second.connection;
       session.epoch = presence->second.epoch;
       session.queue.attach(presence->second.window);
+      tell_groups(lane, session);
       touch(lane, session);
     }
   }
@@ -311,8 +311,7 @@ void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
     completing_.erase(waits);
     Session* const session = outbox == nullptr ? nullptr : lane.find_session(outbox->row.session);
     if (session != nullptr && session->connection == connection) {
-      session->connection = 0;  // A later PUBREL of it must not overtake this one.
-      session->queue.detach();
+      part(lane, *session);  // A later PUBREL of it must not overtake this one.
     }
     to_front(connection, hop::Evict{connection, quota_exceeded});
   } else if (const auto* erased = std::get_if<OutboxErased>(&each.record.body)) {
@@ -373,7 +372,10 @@ void LaneShard::restart_client(LaneState& lane, const Bytes& client_id, Client& 
 void LaneShard::start(LiveSink& live) {
   for (const auto& lane : lanes_) {
     if (!lane) continue;
-    for (auto& [client_id, client] : lane->clients()) restart_client(*lane, client_id, client);
+    for (auto& [client_id, client] : lane->clients()) {
+      restart_client(*lane, client_id, client);
+      if (client.session) restart_session(*lane, *client.session);
+    }
     std::map<std::uint64_t, Outbox*> in_order;
     for (auto& [id, outbox] : lane->outboxes()) in_order[id] = &outbox;
     for (const auto& [id, outbox] : in_order) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "broker/mqtt/topics.hpp"
 #include "broker/session/lane_shard.hpp"
 
 namespace naru::broker {
@@ -19,6 +20,7 @@ constexpr std::uint8_t unspecified_error = 0x80;  // An UNSUBACK has no word for
 
 // Retain handling of MQTT 5: 0 always, 1 when the subscription is new, 2 never.
 bool wants_retained(const FilterRow& row, bool is_new) {
+  if (mqtt::is_shared(row.filter)) return false;
   const int handling = row.options >> 4 & 3;
   return handling == 0 || (handling == 1 && is_new);
 }

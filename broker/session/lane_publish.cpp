@@ -38,6 +38,7 @@ bool LaneShard::over_limit(Session& session, std::size_t size) {
 }
 
 void LaneShard::deliver_now(Session& session, const Carried& message, const Delivery& delivery) {
+  if (session.group) return pass_on(*session.group, message, delivery.options);
   if (session.connection == 0) return;  // QoS 0 is not kept for who is away.
   to_front(session.connection,
            hop::QueueDeliver{session.connection, session.epoch, 0, delivery.options, false, message,
@@ -49,7 +50,8 @@ bool LaneShard::enqueue_one(LaneState& lane, const Delivery& delivery, const Mes
                             std::vector<Reference>& references) {
   Session* const session = lane.find_session(delivery.owner);
   if (session == nullptr) return false;
-  if (over_limit(*session, view.payload.size() + view.topic.size())) return false;
+  const bool lent = (delivery.options & lent_flag) != 0;  // A window of them at most.
+  if (!lent && over_limit(*session, view.payload.size() + view.topic.size())) return false;
   const bool reuse = settings_.planted == PlantedFault::reuse_packet_id;
   const std::uint64_t number = reuse ? session->queue.last() + 1 : session->queue.reserve();
   references.push_back({session->number, number, delivery.options, delivery.subscription_ids});
@@ -83,6 +85,15 @@ void LaneShard::on(hop::PublishTo& publish, LiveSink& live) {
       if ((delivery.options & 3) == 0) {
         if (Session* const session = lane.find_session(delivery.owner)) {
           deliver_now(*session, publish.message, delivery);
+        }
+      } else if ((delivery.options & lent_flag) != 0) {
+        const Session* const session = lane.find_session(delivery.owner);
+        const bool is_here = session != nullptr && session->connection != 0;
+        const GroupPlace place = place_of(view.origin);
+        if (!is_here || !room_.sessions) {
+          answer(place, is_here ? AnswerKind::failed : AnswerKind::returned);
+        } else {
+          enqueue_one(lane, delivery, view, references);
         }
       } else if (!repeated && room_.sessions && !behind) {
         enqueue_one(lane, delivery, view, references);
@@ -148,6 +159,14 @@ void LaneShard::on(const hop::QueueAck& ack) {
       return;
     }
     case hop::AckKind::pubrec:
+      if (const auto lent = session->lent.find(number);
+          lent != session->lent.end() &&
+          session->queue.at(number).state == SessionQueue::State::sent) {
+        const hop::GroupAnswer received{lent->second, AnswerKind::received, 0,     0,
+                                        lane.lane(),  session->number,      number};
+        output_.hops[settings_.shard_of_lane(lent->second.lane)].emplace_back(received);
+        return;
+      }
       if (!session->queue.on_pubrec(number)) return;
       for (const std::uint64_t released : session->queue.take_released()) {
         to_front(session->connection,

@@ -22,8 +22,7 @@ void LaneShard::leave(Leave& left) {
   }
   leaving_[detach.client_id] = left;
   if (client->session) {
-    client->session->connection = 0;
-    client->session->queue.detach();
+    part(lane, *client->session);
     client->session->volatile_inbound.clear();
   }
   Unit unit{*this};
@@ -51,6 +50,12 @@ void LaneShard::leave(Leave& left) {
 // What a client did is not on disk: a refused one is not there, one that left has to be taken out
 // later, and what was due is due again.
 void LaneShard::fail_client(LaneState& lane, const Bytes& client_id) {
+  if (is_group(client_id)) {
+    const auto busy = busy_.find(client_id);
+    if (busy == busy_.end()) return;
+    failed_groups_[client_id] = std::move(busy->second);
+    return busy_.erase(busy), void();
+  }
   const Client* const client = lane.find_client(client_id);
   const std::uint64_t epoch = client == nullptr ? 0 : client->row.epoch;
   const auto presence = present_.find(client_id);
@@ -74,6 +79,7 @@ void LaneShard::retry_failed() {
     on(hop::OriginForget{origin});
   }
   retry_retained();
+  retry_groups();
   std::vector<Leave> again;
   for (const auto& [client_id, leave] : leaving_) {
     if (!busy_.contains(client_id)) again.push_back(leave);

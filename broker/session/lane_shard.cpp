@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "broker/mqtt/topics.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/check.hpp"
 #include "storage/tables/schema.hpp"
@@ -60,7 +61,16 @@ LaneShard::JournalNeed LaneShard::journal_need() const {
 
 void LaneShard::take_effects(LaneState& lane) {
   for (const Effects::RouteChange& change : effects_.routes) {
-    if (change.add) {
+    if (mqtt::is_shared(change.filter)) {
+      const Route& route = change.route;
+      const Session* const session = lane.find_session(route.owner);
+      MemberState state = MemberState::left;
+      if (change.add && session != nullptr) {
+        state = session->connection != 0 ? MemberState::connected : MemberState::away;
+      }
+      tell_group(state, lane.lane(), route.owner,
+                 {change.filter, route.options, route.subscription_id});
+    } else if (change.add) {
       routes_.add(change.filter, change.route);
     } else {
       routes_.remove(change.filter, change.route);
@@ -69,6 +79,7 @@ void LaneShard::take_effects(LaneState& lane) {
   for (const SessionNumber number : effects_.ended) {
     output_.horizon.push_back({HorizonChange::Kind::session_ended, lane.lane(), number, 0, {}});
   }
+  for (const GroupPlace& place : effects_.returned) answer(place, AnswerKind::returned);
   for (const SessionNumber number : effects_.sendable) {
     if (Session* const session = lane.find_session(number)) touch(lane, *session);
   }
@@ -85,6 +96,9 @@ void LaneShard::after(LaneState& lane, const Record& record, LiveSink& live) {
                                {}});
     if (Session* const session = lane.find_session(body->session)) {
       session->cursor_in_flight = false;
+      if (session->group) {
+        for (const auto& answer : std::exchange(session->group->confirming, {})) confirm(answer);
+      }
       for (const std::uint64_t number : session->queue.take_released()) {
         if (session->connection == 0) continue;
         to_front(session->connection,
@@ -184,7 +198,10 @@ void LaneShard::end_turn(LiveSink& live) {
     if (session == nullptr) continue;
     session->dirty = false;
     change_filters(lane, *session);
+    if (session->group) dispatch(lane, *session);
     if (session->connection != 0) pump(lane, *session);
+    if (!session->lent.empty() && session->connection != 0) settle_lent(*session);
+    if (!session->lent.empty() && session->connection == 0) give_back_lent(lane, *session);
     commit_cursor(lane, *session);
   }
   touched_.clear();
@@ -194,7 +211,11 @@ void LaneShard::end_turn(LiveSink& live) {
 void LaneShard::commit_cursor(LaneState& lane, Session& session) {
   if (session.cursor_in_flight || !session.queue.cursor_dirty()) return;
   session.cursor_in_flight = true;
-  const bool urgent = session.queue.cursor_urgent();
+  bool urgent = session.queue.cursor_urgent();
+  if (session.group && !session.group->received.empty()) {
+    session.group->confirming = std::exchange(session.group->received, {});
+    urgent = true;
+  }
   Unit unit{*this};
   unit.add(lane, CursorPut{session.number, session.queue.take_cursor()});
   unit.submit(urgent);
@@ -255,6 +276,7 @@ void LaneShard::fetch(LaneState& lane, Session& session, std::uint64_t number) {
     SessionQueue::Entry& entry = session.queue.at(each);
     bytes += entry.size;
     if (entry.state != SessionQueue::State::waiting || entry.message) continue;
+    if (session.group && session.group->is_held(each)) continue;
     const auto& recent = recent_[entry.journal_number % recent_messages];
     if (recent.first == entry.journal_number && recent.second) {
       entry.message = recent.second;

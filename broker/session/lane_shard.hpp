@@ -19,6 +19,7 @@
 
 #include "broker/routing/retained_index.hpp"
 #include "broker/session/lane_state.hpp"
+#include "broker/session/pending_unit.hpp"
 #include "broker/session/presence.hpp"
 #include "broker/session/publisher.hpp"
 #include "broker/session/shard_output.hpp"
@@ -48,6 +49,9 @@ class LaneShard {
   void on(const hop::OriginForget& forget);
   void on(hop::RetainedPut& put);
   void on(const hop::RetainedQuery& query);
+  void on(hop::GroupMember& member);
+  void on(const hop::GroupAnswer& answer);
+  void on(const hop::GroupTaken& taken);
 
   // ---- from the API; `request` comes back in ShardOutput::answered ----
   void submit(const NewCommand& command, std::uint64_t request);
@@ -74,7 +78,6 @@ class LaneShard {
   void mark_streams();
 
   const TextMap<Presence>& present() const { return present_; }
-
   void put_meta(BytesView key, BytesView value);
   void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
   const RetainedIndex& retained() const { return retained_; }
@@ -100,22 +103,6 @@ class LaneShard {
   std::function<void(const storage::Record&)> on_applied;
 
  private:
-  struct PendingRecord {
-    storage::Record record;
-    storage::MessageRef message;
-  };
-  struct Reply {
-    std::uint16_t shard = 0;
-    Hop on_success;
-    Hop on_failure;
-  };
-  struct Pending {
-    std::vector<PendingRecord> records;
-    std::vector<Reply> replies;
-    std::uint64_t request = 0;  // Of the API.
-    Bytes retained;             // The topic whose retained message it stores.
-    std::size_t bytes = 0;
-  };
   // A unit that is being put together; what it reserved is given back if it fails.
   class Unit {
    public:
@@ -132,26 +119,24 @@ class LaneShard {
 
    private:
     LaneShard* owner_;
-    Pending pending_;
+    PendingUnit pending_;
     storage::CommitUnit unit_;
   };
   // What to do when a time in store time has come.
   enum class DueKind : char { expiry = 'e', will = 'w', command = 'c', outbox = 'o' };
   static Bytes due_key(DueKind kind, LaneId lane, BytesView name);
-
   LaneState& led(LaneId id);
   // A publish of the same front has failed, and the front had not heard of it yet.
   bool is_behind_failed(const ReplyTo& reply) const { return reply.heard != told_[reply.shard]; }
   void refuse(const ReplyTo& reply);
-  void apply(Pending& pending, const storage::CommitOutcome& outcome, LiveSink& live);
-  void fail(Pending& pending);
+  void apply(PendingUnit& pending, const storage::CommitOutcome& outcome, LiveSink& live);
+  void fail(PendingUnit& pending);
   void recover();
   void take_effects(LaneState& lane);
   void after(LaneState& lane, const storage::Record& record, LiveSink& live);
   void after_command(LaneState& lane, const CommandRow& row);
   void restart_client(LaneState& lane, const Bytes& client_id, Client& client);
   void after_outbox_erased(LaneState& lane, const storage::OutboxErased& body);
-
   void attach_now(hop::Attach& attach);
   void connect_row(storage::SessionRow& row, hop::Attach& attach);
   void detach_now(hop::Detach& detach);
@@ -161,12 +146,10 @@ class LaneShard {
   void end_client(LaneState& lane, BytesView client_id, Client& client, Unit& unit);
   void due(const Bytes& key);
   void set_dues(LaneState& lane, BytesView client_id, const storage::SessionRow& row);
-
   void change_filters(LaneState& lane, Session& session);
   void filters_settled(LaneState& lane, SessionNumber number);
   void subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe);
   void unsubscribe(LaneState& lane, Session& session, hop::Unsubscribe& unsubscribe);
-
   bool over_limit(Session& session, std::size_t size);
   bool enqueue_one(LaneState& lane, const Delivery& delivery, const storage::MessageView& view,
                    std::vector<storage::Reference>& references);
@@ -174,6 +157,23 @@ class LaneShard {
   void pump(LaneState& lane, Session& session);
   bool send_waiting(LaneState& lane, Session& session, std::uint64_t number);
   void fetch(LaneState& lane, Session& session, std::uint64_t number);
+  // Of groups (lane_groups.cpp), and of what they lend to the sessions here.
+  void open_group(const Bytes& client_id, hop::GroupMember& member);
+  void end_group(LaneState& lane, Session& session);
+  void retry_groups();
+  void dispatch(LaneState& lane, Session& session);
+  void lend(LaneState& lane, Session& session, std::uint64_t number, Group::Member& to);
+  void pass_on(Group& group, const Carried& message, std::uint8_t options);
+  void to_member(const Group::Member& to, Carried message, std::uint8_t options);
+  void confirm(const hop::GroupAnswer& answer);
+  void answer(const GroupPlace& place, AnswerKind kind);
+  void tell_group(MemberState state, LaneId lane, SessionNumber session,
+                  const storage::FilterRow& row);
+  void tell_groups(LaneState& lane, Session& session);
+  void settle_lent(Session& session);
+  void give_back_lent(LaneState& lane, Session& session);
+  void part(LaneState& lane, Session& session);
+  void restart_session(LaneState& lane, Session& session);
   void touch(LaneState& lane, Session& session);
   void commit_cursor(LaneState& lane, Session& session);
   void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
@@ -191,7 +191,6 @@ class LaneShard {
   bool is_behind_failed(const LaneState& lane, std::uint64_t id, const Outbox& outbox) const;
   void retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox);
   void fail_outbox(LaneState& lane, const PendingRecord& each);
-
   bool append_step(LaneState& lane, BytesView device, BytesView id, CommandState state,
                    BytesView result, Unit& unit);
   void step(LaneState& lane, BytesView device, BytesView id, CommandState state, bool urgent);
@@ -212,9 +211,8 @@ class LaneShard {
   Publisher& publisher_;
   ShardOutput& output_;
   ShardCounters& counters_;
-
   std::vector<std::unique_ptr<LaneState>> lanes_;  // By lane; empty where another shard leads.
-  std::deque<Pending> pending_;                    // Submitted, in order, not committed yet.
+  std::deque<PendingUnit> pending_;                // Submitted, in order, not committed yet.
   std::uint64_t submitted_ = 0;                    // Ticket of the newest.
   std::size_t pending_bytes_ = 0;
   std::vector<std::pair<LaneId, SessionNumber>> touched_;
@@ -224,7 +222,7 @@ class LaneShard {
   TextMap<Presence> present_;
   // Clients with a record on its way: what else is said about them waits for it, so that every
   // decision is made on committed state.
-  using ClientHop = std::variant<hop::Attach, hop::Detach>;
+  using ClientHop = std::variant<hop::Attach, hop::Detach, hop::GroupMember>;
   TextMap<std::deque<ClientHop>> busy_;
   struct Latest {
     CommandRow row;
@@ -255,8 +253,10 @@ class LaneShard {
   std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
   std::vector<storage::OriginForgotten> failed_forgets_;
   std::set<Bytes> failed_retained_;
-  TextMap<Leave> leaving_;  // Until it is on disk.
-  bool failing_ = false;    // After a failed commit, until everything behind it failed too.
+  TextMap<Leave> leaving_;                        // Until it is on disk.
+  TextMap<std::deque<ClientHop>> failed_groups_;  // Whose record found no room; who waited.
+  std::vector<std::pair<LaneId, SessionNumber>> stalled_groups_;
+  bool failing_ = false;  // After a failed commit, until everything behind it failed too.
   Instant next_sweep_;
   StoreMillis store_now_ = 0;
   WallMillis wall_ = 0;

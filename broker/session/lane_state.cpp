@@ -53,6 +53,7 @@ struct LaneState::Applier {
     client.session = std::make_unique<Session>();
     client.session->number = body.row.number;
     client.session->client_id = body.client_id;
+    if (is_group(body.client_id)) client.session->group = std::make_unique<Group>();
     lane.sessions_[body.row.number] = client.session.get();
   }
   void operator()(const SessionErased& body) const {
@@ -94,7 +95,11 @@ struct LaneState::Applier {
       entry.journal_number = journal_number;
       entry.size = static_cast<std::uint32_t>(view.payload.size() + view.topic.size());
       entry.options = reference.options;
-      if (session->connection != 0) entry.message = message;
+      const bool taken = session->group ? session->group->has_taker() : session->connection != 0;
+      if (taken) entry.message = message;
+      if ((reference.options & lent_flag) != 0) {
+        session->lent[reference.number] = place_of(view.origin);
+      }
       session->queue.enqueue(reference.number, std::move(entry), reference.subscription_ids);
       effects.sendable.push_back(reference.session);
     }
@@ -162,6 +167,7 @@ void LaneState::end_session(Client& client, Effects& effects) {
   for (const FilterRow& row : client.session->filters) {
     effects.routes.push_back({false, row.filter, route_of(lane_, number, {})});
   }
+  for (const auto& [place, whose] : client.session->lent) effects.returned.push_back(whose);
   effects.ended.push_back(number);
   sessions_.erase(number);
   client.session.reset();

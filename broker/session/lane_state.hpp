@@ -10,53 +10,14 @@
 // Bounded by: the limits the leader enforces at append.
 #pragma once
 
-#include <deque>
-#include <memory>
 #include <set>
-#include <variant>
-
-#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "broker/command/ledger.hpp"
-#include "broker/routing/route_table.hpp"
-#include "broker/session/hop.hpp"
-#include "broker/session/session_queue.hpp"
+#include "broker/session/session.hpp"
 #include "broker/stream/stream_lane.hpp"
 #include "cluster/lanes/lane_log.hpp"
 
 namespace naru::broker {
-
-struct Session {
-  SessionNumber number = 0;
-  Bytes client_id;
-  std::vector<storage::FilterRow> filters;
-  SessionQueue queue;
-  boost::unordered_flat_map<std::uint16_t, std::uint64_t> inbound;  // Packet id -> outbox id.
-
-  // The leader's own, not part of the durable state.
-  ConnectionId connection = 0;
-  std::uint64_t epoch = 0;
-  std::uint16_t window = 0;  // What the client and we let be in flight.
-  bool cursor_in_flight = false, fetching = false;
-  bool dirty = false;
-  boost::unordered_flat_map<std::uint16_t, storage::MessageRef> volatile_inbound;
-  boost::unordered_flat_set<std::uint16_t> receiving;        // Inbound ids being committed.
-  boost::unordered_flat_map<std::uint64_t, Bytes> commands;  // Queue number -> command id.
-  bool filters_in_flight = false;  // A record of them is on its way; what is asked next waits:
-  std::deque<std::variant<hop::Subscribe, hop::Unsubscribe>> filter_hops;
-};
-
-struct Client {
-  storage::SessionRow row;
-  std::unique_ptr<Session> session;  // Set exactly when row.number != 0.
-};
-
-struct Outbox {
-  storage::OutboxRow row;
-  std::uint64_t journal_number = 0;
-  storage::MessageRef message;
-  bool releasing = false, publishing = false, published = false;  // Leader: on their way; once.
-};
 
 struct OriginLess {
   bool operator()(const storage::Origin& a, const storage::Origin& b) const;
@@ -79,10 +40,12 @@ struct Effects {
   };
   std::vector<RouteChange> routes;
   std::vector<SessionNumber> sendable, ended;  // Something new waits in their queues; gone.
+  std::vector<GroupPlace> returned;            // What groups had lent to those that are gone.
   void clear() {
     routes.clear();
     sendable.clear();
     ended.clear();
+    returned.clear();
   }
 };
 

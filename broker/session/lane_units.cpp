@@ -36,7 +36,7 @@ void LaneShard::Unit::submit(bool urgent) {
   if (empty()) return;
   if (owner_->failing_) return owner_->fail(pending_);
   if (owner_->settings_.planted == PlantedFault::ack_before_commit) {
-    std::erase_if(pending_.replies, [this](Reply& reply) {
+    std::erase_if(pending_.replies, [this](PendingReply& reply) {
       if (!std::holds_alternative<hop::Committed>(reply.on_success)) return false;
       owner_->output_.hops[reply.shard].push_back(reply.on_success);
       return true;
@@ -56,7 +56,7 @@ void LaneShard::on_committed(const std::vector<CommitOutcome>& outcomes, LiveSin
     NARU_CHECK(!pending_.empty());
     NARU_CHECK(outcome.ticket == submitted_ - pending_.size() + 1);
     journal_committed_ = std::max(journal_committed_, outcome.journal_number);
-    Pending pending = std::move(pending_.front());
+    PendingUnit pending = std::move(pending_.front());
     pending_.pop_front();
     pending_bytes_ -= pending.bytes;
     if (outcome.failure) {
@@ -78,7 +78,7 @@ void LaneShard::recover() {
   output_.resume_commits = true;
 }
 
-void LaneShard::apply(Pending& pending, const CommitOutcome& outcome, LiveSink& live) {
+void LaneShard::apply(PendingUnit& pending, const CommitOutcome& outcome, LiveSink& live) {
   for (PendingRecord& each : pending.records) {
     LaneState& lane = led(each.record.head.lane);
     lane.apply(each.record, outcome.journal_number, each.message, effects_);
@@ -86,13 +86,13 @@ void LaneShard::apply(Pending& pending, const CommitOutcome& outcome, LiveSink& 
     after(lane, each.record, live);
     take_effects(lane);
   }
-  for (Reply& reply : pending.replies) {
+  for (PendingReply& reply : pending.replies) {
     output_.hops[reply.shard].push_back(std::move(reply.on_success));
   }
   if (pending.request != 0) output_.answered.push_back({pending.request, false});
 }
 
-void LaneShard::fail(Pending& pending) {
+void LaneShard::fail(PendingUnit& pending) {
   ++counters_.failed_commits;
   for (const PendingRecord& each : pending.records) {
     LaneState& lane = led(each.record.head.lane);
@@ -100,6 +100,11 @@ void LaneShard::fail(Pending& pending) {
       if (Session* const session = lane.find_session(cursor->session)) {
         session->cursor_in_flight = false;
         session->queue.cursor_failed();
+        if (Group* const group = session->group.get()) {
+          auto& received = group->received;
+          received.insert(received.begin(), group->confirming.begin(), group->confirming.end());
+          group->confirming.clear();
+        }
         failed_cursors_.emplace_back(lane.lane(), cursor->session);
       }
     }
@@ -107,6 +112,11 @@ void LaneShard::fail(Pending& pending) {
       fail_client(lane, put->client_id);
     } else if (const auto* erased = std::get_if<SessionErased>(&each.record.body)) {
       fail_client(lane, erased->client_id);
+    } else if (const auto* queued = std::get_if<Enqueued>(&each.record.body)) {
+      for (const Reference& reference : queued->references) {
+        if ((reference.options & lent_flag) == 0) continue;
+        answer(place_of(each.message->view().origin), AnswerKind::failed);
+      }
     } else if (const auto* command = std::get_if<CommandPut>(&each.record.body)) {
       forget_latest(command->row);
     } else if (const auto* origin = std::get_if<OriginForgotten>(&each.record.body)) {
@@ -120,7 +130,7 @@ void LaneShard::fail(Pending& pending) {
     }
     fail_outbox(lane, each);
   }
-  for (Reply& reply : pending.replies) {
+  for (PendingReply& reply : pending.replies) {
     if (std::holds_alternative<hop::Committed>(reply.on_failure)) ++told_[reply.shard];
     output_.hops[reply.shard].push_back(std::move(reply.on_failure));
   }

@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "broker/mqtt/topics.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/tables/journal.hpp"
 #include "storage/tables/retained.hpp"
@@ -26,6 +27,7 @@ class Loader {
       if (!done) return done.error();
     }
     finish_queues();
+    hold_lent();
     return result_;
   }
 
@@ -73,11 +75,40 @@ class Loader {
     for (Pending& each : filters) {
       Session* const session = target_.lane(each.lane).find_session(each.session);
       if (session == nullptr) continue;
+      if (mqtt::is_shared(each.row.filter)) {
+        add_member(each.lane, each.session, each.row);
+        session->filters.push_back(std::move(each.row));
+        continue;
+      }
       target_.routes.add(each.row.filter, {each.session, each.row.subscription_id, each.lane,
                                            Route::Kind::session, each.row.options});
       session->filters.push_back(std::move(each.row));
     }
     return {};
+  }
+
+  // Nobody is connected at a start.
+  void add_member(LaneId lane, SessionNumber session, const FilterRow& row) {
+    const Client* const group =
+        target_.lane(lane_of_group(row.filter)).find_client(group_client_id(row.filter));
+    if (group == nullptr || !group->session) return;
+    group->session->group->put({row.filter, Route::Kind::session, lane, session, MemberState::away,
+                                row.options, row.subscription_id, 0, 0, 0});
+  }
+
+  // What a session has of a group's, no other member may get.
+  void hold_lent() {
+    for (const auto& [lane, number] : borrowers_) {
+      Session* const session = target_.lane(lane).find_session(number);
+      if (session == nullptr) continue;
+      for (const auto& [queue_number, place] : session->lent) {
+        if (queue_number <= session->queue.acked_through()) continue;
+        const SessionQueue::Entry& entry = session->queue.at(queue_number);
+        if (entry.state != SessionQueue::State::waiting || (entry.options & 3) != 2) continue;
+        const Session* const group = target_.lane(place.lane).find_session(place.group);
+        if (group != nullptr && group->group) group->group->hold(place.number);
+      }
+    }
   }
 
   Result<void> load_cursors() {
@@ -158,6 +189,10 @@ class Loader {
       queued.options = reference.options;
       result_.gaps += session->queue.skip_to(reference.number);
       session->queue.enqueue(reference.number, std::move(queued), reference.subscription_ids);
+      if ((reference.options & lent_flag) != 0) {
+        session->lent[reference.number] = place_of(view.origin);
+        borrowers_.emplace(part.head.lane, reference.session);
+      }
       ++result_.queued;
     }
   }
@@ -273,6 +308,7 @@ class Loader {
   const RecoveryTarget& target_;
   Recovered result_;
   std::vector<LoadedCursor> cursors_;
+  std::set<std::pair<LaneId, SessionNumber>> borrowers_;
   std::set<Origin, OriginLess> open_origins_;
 };
 

@@ -130,6 +130,17 @@ void ShardCore::dispatch(Hop& hop) {
     void operator()(hop::OriginForget& h) const { shard.lanes_.on(h); }
     void operator()(hop::RouteFence& h) const { shard.output_.fences.push_back(h); }
     void operator()(hop::FencePassed& h) const { shard.front_.on(h); }
+    void operator()(hop::GroupMember& h) const { shard.lanes_.on(h); }
+    void operator()(hop::GroupAnswer& h) const { shard.lanes_.on(h); }
+    void operator()(hop::GroupLend& h) const { shard.front_.on(h); }
+    void operator()(hop::GroupJoined& h) const { shard.front_.on(h); }
+    void operator()(hop::GroupTaken& h) const {
+      if (h.session != 0) {
+        shard.lanes_.on(h);
+      } else {
+        shard.front_.on(h);
+      }
+    }
   };
   std::visit(To{*this}, hop);
 }

@@ -35,8 +35,6 @@ KNOWN = {
         "wants 0x80; 3.x is granted the filter and gets what it may read, as from mosquitto",
     "client_test5.test_subscribe_failure":
         "wants 0x80 and takes no other code; the reason is known: 0x87, not authorized",
-    "client_test5.test_shared_subscriptions":
-        "shared subscriptions are refused with 0x9e while they are not there",
 }
 
 # Runs inside the suite's folder: one line for each case, however its file reads its arguments.

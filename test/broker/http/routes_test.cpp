@@ -101,7 +101,8 @@ TEST_CASE("A client is told as the contract says", "[http]") {
         R"({"client_id":"car1","connected":false,"user":null,"address":null,"protocol":"5.0",)"
         R"("clean_start":false,"session":true,"session_expiry_s":600,"keep_alive_s":0,)"
         R"("connected_at":null,"disconnected_at":1234,"reason":"server_shutting_down","epoch":3,)"
-        R"("subscriptions":[{"filter":"a/+","qos":1,"no_local":false,"retain_as_published":true,)"
+        R"("subscriptions":[{"filter":"a/+","group":null,"qos":1,"no_local":false,)"
+        R"("retain_as_published":true,)"
         R"("retain_handling":2,"subscription_id":null}],"queued":4,"in_flight":0,)"
         R"("queued_bytes":0,"window":0,"lane":250,"will":null})");
 }

@@ -19,7 +19,8 @@ TEST_CASE("Every hop has its golden bytes", "[hop][golden]") {
       "retained_query", "command_offer", "command_acked", "command_reply",  "attached",
       "evict",          "subscribed",    "unsubscribed",  "queue_deliver",  "queue_release",
       "received",       "completed",     "committed",     "retained_found", "command_deliver",
-      "origin_forget",  "route_fence",   "fence_passed"};
+      "origin_forget",  "route_fence",   "fence_passed",  "group_member",   "group_joined",
+      "group_lend",     "group_answer",  "group_taken"};
   static_assert(std::size(names) == std::variant_size_v<Hop>, "a new hop needs its golden bytes");
   test::Golden golden{NARU_HOP_GOLDEN_FILE};
   const std::vector<Hop> hops = test::sample_hops();
@@ -40,6 +41,9 @@ TEST_CASE("What a hop says as a number keeps its number", "[hop][golden]") {
   static_assert(static_cast<int>(hop::AttachResult::no_space) == 2);
   static_assert(static_cast<int>(Route::Kind::connection) == 0);
   static_assert(static_cast<int>(Route::Kind::rule) == 2);
+  static_assert(static_cast<int>(MemberState::left) == 2);
+  static_assert(static_cast<int>(AnswerKind::done) == 0);
+  static_assert(static_cast<int>(AnswerKind::failed) == 4);
   Bytes bytes;
   encode_variant(Hop{hop::QueueAck{31, 5, 8, 513, hop::AckKind::pubrec_refused}}, bytes);
   Hop read;

@@ -56,6 +56,12 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::OriginForget{{0x0102030405060708, 300, 2, 70'000}},
       hop::RouteFence{3, 77'000},
       hop::FencePassed{77'000},
+      hop::GroupMember{"$share/g/a/+", Route::Kind::session, 31, session, MemberState::left, 0x1a,
+                       9, 20, connection, 513},
+      hop::GroupJoined{connection, 513},
+      hop::GroupLend{connection, {31, session, 7}, 6, carried, {1, 200}},
+      hop::GroupAnswer{{31, session, 7}, AnswerKind::failed, connection, 513, 32, session + 1, 12},
+      hop::GroupTaken{connection, 513, 32, session + 1, 12},
   };
 }
 

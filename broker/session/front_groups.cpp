@@ -1,0 +1,135 @@
+// Front's part that makes clients members of groups, and brings them what groups lend.
+
+#include <algorithm>
+
+#include "broker/mqtt/encoder.hpp"
+#include "broker/mqtt/topics.hpp"
+#include "broker/session/front.hpp"
+#include "broker/session/group.hpp"
+
+namespace naru::broker {
+
+using mqtt::PacketType;
+using storage::MessageView;
+
+// ---- members -----------------------------------------------------------------------------------
+
+void Front::tell_group(Connection& c, MemberState state, const storage::FilterRow& row,
+                       mqtt::PacketId reply) {
+  const Route member = route_of(c);
+  hop::GroupMember word{row.filter, member.kind, member.place,        member.owner,
+                        state,      row.options, row.subscription_id, 0,
+                        0,          reply};
+  word.window = std::min(c.receive_maximum, settings_.max_inflight);
+  if (reply != 0) word.reply = c.id;
+  const std::uint16_t shard = settings_.shard_of_lane(lane_of_group(row.filter));
+  output_.hops[shard].emplace_back(std::move(word));
+}
+
+// The subscriptions are made. The SUBACK waits until each group knows its member.
+void Front::answer_subscribe(Connection& c, hop::Subscribed subscribed) {
+  const auto joins = c.joining.find(subscribed.packet_id);
+  const bool granted = std::ranges::any_of(
+      subscribed.codes, [](char code) { return static_cast<std::uint8_t>(code) < 0x80; });
+  if (joins == c.joining.end() || !granted) {
+    c.joining.erase(subscribed.packet_id);
+    return finish_subscribe(c, std::move(subscribed));
+  }
+  Joining& joining = joins->second;
+  joining.codes = std::move(subscribed.codes);
+  joining.retained_for = std::move(subscribed.retained_for);
+  joining.missing = joining.groups.size();
+  for (const storage::FilterRow& row : joining.groups) {
+    tell_group(c, MemberState::connected, row, subscribed.packet_id);
+  }
+}
+
+void Front::on(const hop::GroupJoined& joined) {
+  Connection* const c = find(joined.connection);
+  if (c == nullptr || c->state != Connection::State::live) return;
+  const auto waits = c->joining.find(joined.packet_id);
+  if (waits == c->joining.end() || --waits->second.missing > 0) return;
+  Joining done = std::move(waits->second);
+  c->joining.erase(waits);
+  finish_subscribe(*c,
+                   {c->id, joined.packet_id, std::move(done.codes), std::move(done.retained_for)});
+}
+
+// The connection ends: of a clean session everything, of others nothing is here.
+void Front::drop_subscriptions(Connection& c) {
+  for (const storage::FilterRow& row : c.filters) {
+    if (mqtt::is_shared(row.filter)) {
+      tell_group(c, MemberState::left, row, 0);
+    } else {
+      routes_.remove(row.filter, route_of(c));
+    }
+  }
+  c.filters.clear();
+  for (const auto& [id, place] : c.lent) answer(place, AnswerKind::returned);
+  c.lent.clear();
+  for (; !c.waiting.empty(); c.waiting.pop_front()) {
+    answer(c.waiting.front().lent, AnswerKind::returned);
+  }
+}
+
+// ---- messages ----------------------------------------------------------------------------------
+
+void Front::answer(const GroupPlace& place, AnswerKind kind) {
+  if (place.number == 0) return;  // It is no group's.
+  output_.hops[settings_.shard_of_lane(place.lane)].emplace_back(
+      hop::GroupAnswer{place, kind, 0, 0, 0, 0, 0});
+}
+
+void Front::on(hop::GroupLend& lend) {
+  Connection* const c = find(lend.connection);
+  if (c == nullptr || c->state != Connection::State::live) {
+    return answer(lend.place, AnswerKind::returned);
+  }
+  const MessageView& view = lend.message.message->view();
+  const bool allowed = !c->acl || may(*c, Denial::Kind::deliver, view.topic);
+  if (!allowed || !fits(*c, view, lend.options, lend.subscription_ids)) {
+    if (allowed) ++counters_.dropped_too_large;
+    return answer(lend.place, AnswerKind::unfit);
+  }
+  if (!c->waiting.empty() && c->waiting_bytes > settings_.max_waiting) {
+    return answer(lend.place, AnswerKind::failed);  // Later: it does not keep up.
+  }
+  c->waiting_bytes += lend.message.message->encoded().size();
+  c->waiting.push_back(
+      {lend.message.message, lend.options, std::move(lend.subscription_ids), lend.place});
+  send_waiting(*c);
+}
+
+// A PUBACK or PUBREC of what a group lent; false: it is not. A PUBREC is answered when the group
+// has noted that no other member gets the message.
+bool Front::on_lent_ack(Connection& c, PacketType type, const mqtt::Ack& ack) {
+  const auto lent = c.lent.find(ack.packet_id);
+  if (lent == c.lent.end()) return false;
+  if (type == PacketType::pubrec && !mqtt::is_failure(ack.reason)) {
+    const hop::GroupAnswer received{
+        lent->second, AnswerKind::received, c.id, ack.packet_id, 0, 0, 0};
+    output_.hops[settings_.shard_of_lane(lent->second.lane)].emplace_back(received);
+    return true;
+  }
+  const bool freed = type == PacketType::puback   ? c.window.on_puback(ack.packet_id)
+                     : type == PacketType::pubrec ? c.window.on_refusal(ack.packet_id)
+                                                  : false;
+  if (!freed) return true;
+  answer(lent->second, AnswerKind::done);
+  c.lent.erase(lent);
+  send_waiting(c);
+  return true;
+}
+
+void Front::on(const hop::GroupTaken& taken) {
+  Connection* const c = find(taken.connection);
+  if (c == nullptr || c->state != Connection::State::live) return;
+  c->lent.erase(taken.packet_id);
+  const bool known = c->window.on_pubrec(taken.packet_id);
+  mqtt::encode_ack(
+      c->output, c->version, PacketType::pubrel, taken.packet_id,
+      known ? mqtt::ReasonCode::success : mqtt::ReasonCode::packet_identifier_not_found);
+  touch(*c);
+}
+
+}  // namespace naru::broker

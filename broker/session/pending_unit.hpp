@@ -1,0 +1,32 @@
+// broker/session/pending_unit.hpp
+//
+// What a lane's leader remembers of a unit on its way to the disk: the records to apply, and what
+// to say when it has come back.
+//
+// Sans-IO values. Owned by LaneShard. Bounded by the fronts' back-pressure.
+#pragma once
+
+#include <vector>
+
+#include "broker/session/hop.hpp"
+#include "storage/tables/records.hpp"
+
+namespace naru::broker {
+
+struct PendingRecord {
+  storage::Record record;
+  storage::MessageRef message;
+};
+struct PendingReply {
+  std::uint16_t shard = 0;
+  Hop on_success;
+  Hop on_failure;
+};
+struct PendingUnit {
+  std::vector<PendingRecord> records;
+  std::vector<PendingReply> replies;
+  std::uint64_t request = 0;  // Of the API.
+  Bytes retained;             // The topic whose retained message it stores.
+  std::size_t bytes = 0;
+};
+}  // namespace naru::broker

@@ -1,0 +1,220 @@
+// test/broker/session/lane_lent_test.cpp
+//
+// Goal: a session that is a member of a group answers for each message it was lent, whatever
+// becomes of its client. Method: the lanes of one shard out of two; group and connection are on the
+// other shard, so that every word to them lies open in the output.
+
+#include <catch2/catch.hpp>
+
+#include "broker/routing/filter_index.hpp"
+#include "broker/session/shard_core.hpp"
+#include "cluster/lanes/lane_id.hpp"
+
+namespace naru::broker {
+namespace {
+
+using namespace storage;  // NOLINT: the records are the vocabulary of this file.
+
+constexpr ConnectionId connection = std::uint64_t{1} << 48 | 1;
+constexpr GroupPlace first_place{1, 0x10000000005, 3};
+constexpr GroupPlace second_place{1, 0x10000000005, 4};
+
+ShardSettings half() {
+  ShardSettings settings;
+  settings.shards = 2;
+  return settings;
+}
+
+Bytes client_here() {
+  Bytes name = "member";
+  while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
+  return name;
+}
+
+class Bench {
+ public:
+  Bench() {
+    core.begin_turn(Instant{}, 1, 1);
+    connect(true);
+  }
+
+  void take(Hop hop) {
+    core.on_hop(hop);
+    core.end_turn();
+  }
+  void commit(std::optional<Errc> failure = {}) {
+    while (!core.output().units.empty()) {
+      std::vector<CommitOutcome> outcomes;
+      for (const CommitUnit& unit : std::exchange(core.output().units, {})) {
+        outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
+      }
+      core.on_committed(outcomes);
+      core.end_turn();
+    }
+  }
+  template <class Word>
+  std::vector<Word> told() {
+    std::vector<Word> words;
+    for (Hop& hop : std::exchange(core.output().hops[1], {})) {
+      if (auto* const word = std::get_if<Word>(&hop)) words.push_back(std::move(*word));
+    }
+    return words;
+  }
+  void connect(bool clean_start) {
+    hop::Attach attach;
+    attach.connection = connection;
+    attach.client_id = client_id;
+    attach.clean_start = clean_start;
+    attach.expiry_s = 1000;
+    attach.receive_maximum = 10;
+    take(attach);
+    commit();
+    for (const auto& attached : told<hop::Attached>()) {
+      session = attached.session;
+      epoch = attached.epoch;
+    }
+  }
+  void lose() { take(hop::Detach{connection, client_id, true, 0, {}}); }
+  void lend(const GroupPlace& place, std::uint8_t qos) {
+    MessageView view;
+    view.origin = origin_of(place);
+    view.qos = qos;
+    view.topic = "t";
+    hop::PublishTo publish{Carried{Message::make(view)}, {}, false, {}};
+    const auto options = static_cast<std::uint8_t>(qos | lent_flag);
+    publish.deliveries = {{Route::Kind::session, lane, session, options, {}}};
+    take(publish);
+  }
+  void acknowledge(std::uint16_t packet_id, hop::AckKind kind) {
+    take(hop::QueueAck{lane, session, epoch, packet_id, kind});
+  }
+  // The one answer so far, which has to be of this kind.
+  hop::GroupAnswer answer(AnswerKind kind) {
+    const auto answers = told<hop::GroupAnswer>();
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].kind == kind);
+    return answers[0];
+  }
+
+  const Bytes client_id = client_here();
+  const LaneId lane = cluster::lane_of(client_id);
+  FilterIndex routes;
+  OpenGate gate;
+  RuleSet rules;
+  ShardCore core{half(), routes, gate, rules, Rng{1}};
+  std::uint64_t journal = 0;
+  SessionNumber session = 0;
+  std::uint64_t epoch = 0;
+};
+
+}  // namespace
+
+TEST_CASE("A lent message that is acknowledged is done", "[group]") {
+  Bench bench;
+  bench.lend(first_place, 1);
+  bench.commit();
+  const auto sent = bench.told<hop::QueueDeliver>();
+  REQUIRE(sent.size() == 1);
+  bench.acknowledge(sent[0].packet_id, hop::AckKind::puback);
+  CHECK(bench.answer(AnswerKind::done).place.number == first_place.number);
+}
+
+TEST_CASE("A lent message goes back when there is no client or no room", "[group]") {
+  Bench bench;
+  bench.lend(first_place, 1);
+  bench.commit(Errc::no_space);
+  bench.answer(AnswerKind::failed);
+  bench.core.lanes().set_room({true, false, true});
+  bench.lend(first_place, 1);
+  bench.answer(AnswerKind::failed);
+  bench.core.lanes().set_room({});
+  bench.lose();
+  bench.commit();
+  bench.lend(first_place, 1);
+  bench.answer(AnswerKind::returned);
+}
+
+TEST_CASE("What is committed after its client has gone goes back", "[group]") {
+  Bench bench;
+  bench.lend(first_place, 1);
+  bench.lose();
+  CHECK(bench.told<hop::GroupAnswer>().empty());
+  bench.commit();
+  bench.answer(AnswerKind::returned);
+}
+
+TEST_CASE("A client that goes leaves its lent messages, but not QoS 2 it may know",
+          "[group][MQTT-4.8.2]") {
+  Bench bench;
+  bench.lend(first_place, 1);
+  bench.lend(second_place, 2);
+  bench.commit();
+  REQUIRE(bench.told<hop::QueueDeliver>().size() == 2);
+  bench.lose();
+  bench.commit();
+  CHECK(bench.answer(AnswerKind::returned).place.number == first_place.number);
+}
+
+TEST_CASE("A QoS 2 message goes back when its session ends before PUBREC", "[group]") {
+  Bench bench;
+  bench.lend(second_place, 2);
+  bench.commit();
+  bench.lose();
+  bench.commit();
+  CHECK(bench.told<hop::GroupAnswer>().empty());
+  hop::Attach attach;
+  attach.connection = connection;
+  attach.client_id = bench.client_id;
+  attach.clean_start = true;
+  attach.expiry_s = 1000;
+  attach.receive_maximum = 10;
+  bench.take(attach);
+  bench.commit();
+  CHECK(bench.answer(AnswerKind::returned).place.number == second_place.number);
+}
+
+TEST_CASE("A lent QoS 2 message is released when its group has noted that", "[group][MQTT-4.3.3]") {
+  Bench bench;
+  bench.lend(second_place, 2);
+  bench.commit();
+  const auto sent = bench.told<hop::QueueDeliver>();
+  REQUIRE(sent.size() == 1);
+  bench.acknowledge(sent[0].packet_id, hop::AckKind::pubrec);
+  bench.commit();
+  const auto received = bench.answer(AnswerKind::received);
+  CHECK(received.session == bench.session);
+  bench.take(hop::GroupTaken{0, 0, received.lane, received.session, received.number});
+  CHECK(bench.told<hop::QueueRelease>().empty());
+  bench.commit();
+  CHECK(bench.told<hop::QueueRelease>().size() == 1);
+  bench.acknowledge(sent[0].packet_id, hop::AckKind::pubcomp);
+  CHECK(bench.told<hop::GroupAnswer>().empty());
+}
+
+TEST_CASE("A session of a run before keeps lent QoS 2 messages and lets go of the others",
+          "[group]") {
+  Bench bench;
+  LaneState& lane = bench.core.lanes().lane(bench.lane);
+  Bytes other = "0";
+  for (int i = 1; cluster::lane_of(other) != bench.lane; ++i) other = std::to_string(i);
+  SessionRow row;
+  row.number = 77;
+  row.expiry_s = 1000;
+  lane.load_client(other, row);
+  Session& session = *lane.find_session(77);
+  SessionQueue::Entry one, two;
+  one.options = 1 | lent_flag;
+  two.options = 2 | lent_flag;
+  session.queue.enqueue(1, one, {});
+  session.queue.enqueue(2, two, {});
+  session.lent = {{1, first_place}, {2, second_place}};
+  bench.core.start();
+  bench.core.end_turn();
+  CHECK(session.queue.size() == 1);
+  CHECK(session.lent.size() == 1);
+  CHECK(session.lent.contains(2));
+  CHECK(session.queue.sent_before(2));
+  CHECK(bench.told<hop::GroupAnswer>().empty());
+}
+
+}  // namespace naru::broker
