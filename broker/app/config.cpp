@@ -10,6 +10,7 @@
 
 #include "broker/app/access_options.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/stream/rule.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
@@ -265,6 +266,20 @@ std::string fault_of_text(std::string_view key, std::string_view text) {
   return {};
 }
 
+namespace {
+
+// Rules need it; without a section of its own it is a stream like others, with their limits.
+void add_dead_letters(Config& config) {
+  auto& streams = config.streams;
+  const auto is_there = std::ranges::find(streams, dead_letter_stream, &StreamConfig::name);
+  if (config.rules.empty() || is_there != streams.end()) return;
+  StreamConfig& one = streams.emplace_back();
+  set_defaults(one, stream_options());
+  one.name = dead_letter_stream;
+}
+
+}  // namespace
+
 std::vector<ConfigFault> complete(Config& config) {
   std::vector<ConfigFault> faults;
   const auto add = [&](std::string at, std::string text) {
@@ -292,6 +307,7 @@ std::vector<ConfigFault> complete(Config& config) {
                           " has a path of more than 107 bytes: set api_socket to a shorter one");
   }
   for (ConfigFault& fault : faults_of_access(config)) faults.push_back(std::move(fault));
+  add_dead_letters(config);
   if (config.rules.size() > limits::rules) add("", "there are too many rules");
   if (config.streams.size() > limits::streams) add("", "there are too many streams");
   for (const RuleConfig& one : config.rules) {

@@ -8,7 +8,6 @@
 #include <map>
 #include <utility>
 
-#include "broker/stream/rule.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
@@ -97,7 +96,6 @@ class ConfigReader {
   bool set(const Line& line, Target& target, const Rows& rows, std::map<std::string, Place>& seen);
 
   void finish_listeners();
-  void finish_streams();
   void error(const Place& place, std::string text) {
     outcome_.problems.push_back({Kind::error, place.file, place.line, std::move(text)});
   }
@@ -356,19 +354,8 @@ void ConfigReader::finish_listeners() {
   listeners[1].optional = true;
 }
 
-// Rules need it; without a section of its own it is a stream like others, with their limits.
-void ConfigReader::finish_streams() {
-  auto& streams = config().streams;
-  const auto is_there = std::ranges::find(streams, dead_letter_stream, &StreamConfig::name);
-  if (config().rules.empty() || is_there != streams.end()) return;
-  StreamConfig& one = streams.emplace_back();
-  set_defaults(one, stream_options());
-  one.name = dead_letter_stream;
-}
-
 ConfigOutcome ConfigReader::finish() && {
   finish_listeners();
-  finish_streams();
   for (const ListenerConfig& one : config().listeners) {
     for (const ConfigFault& fault : faults_of(one)) {
       const auto& places = one.places.by_key;
