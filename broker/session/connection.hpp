@@ -35,7 +35,7 @@ struct WaitingMessage {
 
 // A SUBSCRIBE that waits until groups know their new member.
 struct Joining {
-  std::vector<storage::FilterRow> groups;
+  std::vector<std::pair<std::size_t, storage::FilterRow>> groups;  // With their places in codes.
   Bytes codes;
   std::vector<storage::FilterRow> retained_for;
   std::size_t missing = 0;

@@ -29,17 +29,19 @@ void Front::tell_group(Connection& c, MemberState state, const storage::FilterRo
 // The subscriptions are made. The SUBACK waits until each group knows its member.
 void Front::answer_subscribe(Connection& c, hop::Subscribed subscribed) {
   const auto joins = c.joining.find(subscribed.packet_id);
-  const bool granted = std::ranges::any_of(
-      subscribed.codes, [](char code) { return static_cast<std::uint8_t>(code) < 0x80; });
-  if (joins == c.joining.end() || !granted) {
-    c.joining.erase(subscribed.packet_id);
+  if (joins == c.joining.end()) return finish_subscribe(c, std::move(subscribed));
+  Joining& joining = joins->second;
+  std::erase_if(joining.groups, [&](const auto& group) {
+    return static_cast<std::uint8_t>(subscribed.codes[group.first]) >= 0x80;
+  });
+  if (joining.groups.empty()) {
+    c.joining.erase(joins);
     return finish_subscribe(c, std::move(subscribed));
   }
-  Joining& joining = joins->second;
   joining.codes = std::move(subscribed.codes);
   joining.retained_for = std::move(subscribed.retained_for);
   joining.missing = joining.groups.size();
-  for (const storage::FilterRow& row : joining.groups) {
+  for (const auto& [place, row] : joining.groups) {
     tell_group(c, MemberState::connected, row, subscribed.packet_id);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/filter_quota.hpp"
 #include "broker/session/front.hpp"
 #include "storage/base/limits.hpp"
 
@@ -27,9 +28,6 @@ std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry
   if (levels > limits::filter_levels || entry.filter.size() > limits::topic_bytes) {
     return code(ReasonCode::topic_filter_invalid);
   }
-  if (c.session == 0 && c.filters.size() >= limits::filters_per_session) {
-    return code(ReasonCode::quota_exceeded);
-  }
   // 3.x subscriptions are accepted, as in mosquitto, and deliver what may be read.
   if (c.acl && c.version == mqtt::Version::v5 && !may(c, Denial::Kind::subscribe, entry.filter)) {
     return code(ReasonCode::not_authorized);
@@ -43,16 +41,14 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
   if (error != mqtt::DecodeError::none) return fail(c, error);
   std::vector<storage::FilterRow> rows;
   Bytes codes;
+  Joining joining;
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
     if (codes.size() >= limits::filters_per_packet) return end(c, ReasonCode::quota_exceeded);
     const std::uint8_t code = judge_filter(c, entry);
     codes.push_back(static_cast<char>(code));
     if (code >= 0x80) continue;
     rows.push_back({Bytes{entry.filter}, options_of(entry), packet.subscription_id});
-  }
-  Joining joining;
-  for (const storage::FilterRow& row : rows) {
-    if (mqtt::is_shared(row.filter)) joining.groups.push_back(row);
+    if (mqtt::is_shared(entry.filter)) joining.groups.emplace_back(codes.size() - 1, rows.back());
   }
   if (!joining.groups.empty()) c.joining[packet.packet_id] = std::move(joining);
   hop::Subscribe wanted{c.lane,          c.id, c.session, packet.packet_id, std::move(rows),
@@ -62,6 +58,7 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
 }
 
 void Front::subscribe_clean(Connection& c, hop::Subscribe wanted) {
+  refuse_beyond_limit(c.filters, wanted.filters, wanted.codes);
   std::vector<storage::FilterRow> retained_for;
   for (storage::FilterRow& row : wanted.filters) {
     const auto same = std::ranges::find(c.filters, row.filter, &storage::FilterRow::filter);

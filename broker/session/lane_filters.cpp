@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/filter_quota.hpp"
 #include "broker/session/lane_shard.hpp"
 
 namespace naru::broker {
@@ -71,6 +72,7 @@ void LaneShard::filters_settled(LaneState& lane, SessionNumber number) {
 }
 
 void LaneShard::subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe) {
+  refuse_beyond_limit(session.filters, subscribe.filters, subscribe.codes);
   hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
   hop::Subscribed refused = done;
   for (char& code : refused.codes) {
