@@ -48,7 +48,7 @@ data=$root/var
 while [ $# -gt 0 ]; do
   case $1 in
     --once) once=1 ;;
-    --vehicles) vehicles=${2:-}; shift ;;
+    --vehicles) vehicles=${2:-}; [ $# -eq 1 ] || shift ;;
     --help | -h) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
     -*) die "there is no option $1; see deploy/run.sh --help" ;;
     *) data=$1 ;;

@@ -380,6 +380,10 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+for name in ${only//,/ }; do
+  printf '%s\n' "${STAGES[@]}" | grep -q "^$name " ||
+    { echo "there is no stage '$name'; see test/run.sh --list"; exit 2; }
+done
 mkdir -p "$LOGS"
 trap stop INT TERM
 if [ $install -eq 1 ] && ! { install_packages && install_node_modules; }; then
