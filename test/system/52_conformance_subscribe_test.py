@@ -139,10 +139,9 @@ def test_a_granted_qos_is_the_most_a_message_has(broker, join, unique, version):
 def test_v311_suback_has_no_other_codes_than_its_own(broker, join, unique):
     """[MQTT-3.9.3-2] of 3.1.1: 0, 1, 2 and 0x80."""
     client = join(broker, V311)
-    filters = [(unique(), 0), (unique(), 1), (unique(), 2), ("/".join("x" * 300), 0)]
-    codes = client.subscribe_many(filters)
-    assert codes[:3] == [0, 1, 2]
-    assert set(codes) <= {0, 1, 2, 0x80}
+    too_long = "x" * 5000  # MQTT 5 has 0x8f for what is more than is served.
+    filters = [(unique(), 0), (unique(), 1), (unique(), 2), (too_long, 0)]
+    assert client.subscribe_many(filters) == [0, 1, 2, 0x80]
 
 
 def test_a_message_from_before_the_subscription_does_not_come(broker, join, unique, version):
