@@ -110,6 +110,7 @@ Result<void> Node::start() {
   pulse_ = std::make_unique<Pulse>(shards_.size());
   reader_ = std::make_unique<asio::thread_pool>(1);
   copier_ = std::make_unique<asio::thread_pool>(1);
+  judge_ = std::make_unique<asio::thread_pool>(std::max(1u, shards() / 2u));
   for (const auto& shard : shards_) {
     shard->core().begin_turn(now(), store_now(), wall());
     shard->core().start();
@@ -227,6 +228,8 @@ void Node::stop() {
     }
   }
   if (committer_) committer_->stop();
+  if (judge_) judge_->stop();  // Whoever waits for it has been told goodbye.
+  if (judge_) judge_->join();
   if (reader_) reader_->join();
   if (copier_) copier_->join();
   for (const auto& shard : shards_) shard->join();

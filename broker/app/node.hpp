@@ -69,6 +69,7 @@ class Node : public ShardHost, public Control {
   void change_horizon(const std::vector<HorizonChange>& changes) override;
   bool read_cached(Fetched& fetched) override;
   void read_later(std::uint16_t shard, Fetch fetch) override;
+  void judge_later(std::uint16_t shard, Application application) override;
   bool admit_connection(Listener& listener) override;
   void connection_gone(Listener& listener) override;
   void channel_failed(BytesView address, BytesView why, bool was_open) override;
@@ -122,6 +123,8 @@ class Node : public ShardHost, public Control {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<boost::asio::thread_pool> reader_;
   std::unique_ptr<boost::asio::thread_pool> copier_;  // Of backups: they may take long.
+  std::unique_ptr<boost::asio::thread_pool> judge_;   // Of passwords that take long.
+  std::atomic<std::size_t> waiting_admissions_{0};
   std::unique_ptr<HttpServer> http_;
   std::vector<OpenListener> listeners_;
   std::atomic<std::int64_t> connections_{0};

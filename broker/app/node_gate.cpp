@@ -6,11 +6,16 @@
 #include <utility>
 
 #include "broker/auth/text_file.hpp"
+#include "storage/base/base64.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
 
+using Verdict = Admission::Verdict;
+
 namespace {
+
+constexpr std::size_t nonce_bytes = 18;
 
 Result<Acl> load_acl(const std::string& path) {
   const auto text = read_text(path, limits::acl_file_bytes);
@@ -95,25 +100,52 @@ NodeGate::Door NodeGate::door(ListenerNumber listener) const {
 
 Admission NodeGate::admit(const Applicant& applicant) const {
   const Door to = door(applicant.listener);
+  const bool by_token = to.tokens.is_on() && looks_like_token(applicant.password);
+  const bool by_password = applicant.user && to.passwords && !by_token;
+  if (by_password && to.passwords->is_costly(*applicant.user)) return {Verdict::later};
+  return judge(to, applicant);
+}
+
+Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
+  const Verdict anonymous = to.anonymous ? Verdict::admitted : Verdict::refused;
   if (to.tokens.is_on() && looks_like_token(applicant.password)) {
     TokenCheck::Verdict verdict =
         to.tokens.judge(applicant.password, applicant.user, applicant.now);
-    return {verdict.why == nullptr, verdict.why, verdict.proof, std::move(verdict.user),
-            verdict.ends_at};
+    return {verdict.why == nullptr ? Verdict::admitted : Verdict::refused, verdict.why,
+            verdict.proof, std::move(verdict.user), verdict.ends_at};
   }
   if (!applicant.user) {
-    return {to.anonymous, "it gave no user name, and anonymous clients are not allowed", 0};
+    return {anonymous, "it gave no user name, and anonymous clients are not allowed", 0};
   }
-  if (!to.passwords && to.tokens.is_on()) return {false, "its password is no token", 0};
+  if (!to.passwords && to.tokens.is_on()) return {Verdict::refused, "its password is no token"};
   if (!to.passwords) {
-    return {to.anonymous, "there is no password_file, and anonymous clients are not allowed", 0};
+    return {anonymous, "there is no password_file, and anonymous clients are not allowed", 0};
   }
   switch (to.passwords->check(*applicant.user, applicant.password)) {
-    case PasswordVerdict::accepted: return {true, "", to.passwords->proof_of(*applicant.user)};
-    case PasswordVerdict::unknown_user: return {false, "the user is not in password_file", 0};
-    case PasswordVerdict::wrong_password: return {false, "the password is wrong", 0};
+    case PasswordVerdict::accepted:
+      return {Verdict::admitted, "", to.passwords->proof_of(*applicant.user)};
+    case PasswordVerdict::unknown_user:
+      return {Verdict::refused, "the user is not in password_file"};
+    case PasswordVerdict::wrong_password: return {Verdict::refused, "the password is wrong"};
   }
   return {};
+}
+
+std::optional<ScramAccount> NodeGate::scram_account(ListenerNumber listener, BytesView user) const {
+  const Door to = door(listener);
+  if (!to.passwords || !to.passwords->has_scram()) return std::nullopt;
+  ScramAccount account;
+  account.nonce = encode_base64(random_bytes(nonce_bytes));
+  if (auto keys = to.passwords->scram_keys(user)) {
+    account.keys = std::move(*keys);
+    account.proof = to.passwords->proof_of(user);
+    return account;
+  }
+  // The same salt whenever it is asked for, so that it does not show who is unknown.
+  account.keys.salt = hmac_sha256(secret_, user).substr(0, PasswordHash::salt_bytes_usual);
+  account.keys.stored_key = random_bytes(sha256_bytes);
+  account.keys.server_key = random_bytes(sha256_bytes);
+  return account;
 }
 
 bool NodeGate::still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const {

@@ -3,14 +3,16 @@
 // Gate is what a front asks about clients: who may come in, under which id, and with which rights.
 //
 // Interface of a core; implemented over the operator's files (broker/app/node_gate.hpp). Called by
-// every shard on its own thread, at CONNECT and after a reload; answers at once. What it answers
-// may change between two calls: a reload is that, and Front::reload() follows it.
+// every shard on its own thread, at CONNECT and after a reload; answers at once, if only that the
+// answer takes its time. What it answers may change between two calls: a reload is that, and
+// Front::reload() follows it.
 #pragma once
 
 #include <memory>
 #include <optional>
 
 #include "broker/auth/acl.hpp"
+#include "broker/auth/scram.hpp"
 #include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
 
@@ -26,12 +28,36 @@ struct Applicant {
   WallMillis now = 0;
 };
 
+// An applicant who is to be judged on another thread; the answer goes to Front::on_admission().
+struct Application {
+  std::uint64_t connection = 0;
+  ListenerNumber listener = 0;
+  std::optional<Bytes> user;
+  Bytes password;
+};
+
 struct Admission {
-  bool admitted = false;
-  const char* why = "";     // Refused: for the log.
+  enum class Verdict : std::uint8_t {
+    refused,
+    admitted,
+    later,  // It takes longer than a shard may wait: make an Application.
+    busy,   // Too many wait for that.
+  };
+  Verdict verdict = Verdict::refused;
+  const char* why = "";     // Not admitted: for the log.
   std::uint64_t proof = 0;  // Admitted: what of the files let it in; changes with them.
   Bytes user{};             // Whom a token names where the client gave no name.
   WallMillis ends_at = 0;   // When this comes to its end; 0: never.
+
+  bool is_admitted() const { return verdict == Verdict::admitted; }
+};
+
+// What a client that proves its password by SCRAM is measured by. An unknown user has keys as well,
+// which nothing can prove.
+struct ScramAccount {
+  ScramKeys keys;
+  std::uint64_t proof = 0;  // As of Admission.
+  Bytes nonce;              // Fresh.
 };
 
 // Which client ids there may be.
@@ -46,6 +72,9 @@ class Gate {
  public:
   virtual ~Gate() = default;
   virtual Admission admit(const Applicant& applicant) const = 0;
+  // Nothing: SCRAM is not offered there.
+  virtual std::optional<ScramAccount> scram_account(ListenerNumber listener,
+                                                    BytesView user) const = 0;
   virtual ClientIdRule client_ids(ListenerNumber listener) const = 0;
   // Whether who was admitted with this proof would still be; without its password.
   virtual bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const = 0;
@@ -59,7 +88,10 @@ class Gate {
 // Lets everybody in and do everything.
 class OpenGate final : public Gate {
  public:
-  Admission admit(const Applicant&) const override { return {true, "", 0}; }
+  Admission admit(const Applicant&) const override { return {Admission::Verdict::admitted}; }
+  std::optional<ScramAccount> scram_account(ListenerNumber, BytesView) const override {
+    return std::nullopt;
+  }
   ClientIdRule client_ids(ListenerNumber) const override { return {}; }
   bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return true; }
   std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return nullptr; }

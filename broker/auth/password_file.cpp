@@ -41,7 +41,8 @@ std::string PasswordFile::add_line(std::string_view line) {
     return "the user '" + std::string{user} + "' stands in an earlier line already";
   }
   decoy_ = std::move(*hash);
-  decoy_.hash.assign(PasswordHash::hash_bytes, '\0');
+  has_scram_ |= decoy_.kind == PasswordHash::Kind::scram;
+  decoy_.hash.assign(decoy_.hash.size(), '\0');
   return {};
 }
 
@@ -73,14 +74,27 @@ bool PasswordFile::is_costly(std::string_view user) const {
   return (hash == nullptr ? decoy_ : *hash).is_costly();
 }
 
-Result<std::string> hash_line(std::string_view user, BytesView password, BytesView salt) {
+std::optional<ScramKeys> PasswordFile::scram_keys(std::string_view user) const {
+  const PasswordHash* const hash = find(user);
+  if (hash == nullptr || hash->kind != PasswordHash::Kind::scram) return std::nullopt;
+  return hash->scram_keys();
+}
+
+static Result<std::string> line_of(std::string_view user, const PasswordHash& hash) {
   if (!can_stand_in_line(user)) {
     return Error{Errc::invalid,
                  "a user's name must not be empty, begin with '#' or a blank, or "
                  "hold ':' or control characters"};
   }
-  const PasswordHash hash = hash_password(password, salt);
   return std::string{user}.append(":").append(format_password_hash(hash));
+}
+
+Result<std::string> hash_line(std::string_view user, BytesView password, BytesView salt) {
+  return line_of(user, hash_password(password, salt));
+}
+
+Result<std::string> scram_line(std::string_view user, BytesView password, BytesView salt) {
+  return line_of(user, hash_for_scram(password, salt));
 }
 
 }  // namespace naru::broker

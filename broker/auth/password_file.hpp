@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ class PasswordFile {
   bool is_costly(std::string_view user) const;
   // Stands for the line of this user and changes with it; 0: there is none.
   std::uint64_t proof_of(std::string_view user) const;
+  // Whether any line serves SCRAM, and this user's.
+  bool has_scram() const { return has_scram_; }
+  std::optional<ScramKeys> scram_keys(std::string_view user) const;
   std::size_t size() const { return users_.size(); }
 
  private:
@@ -43,9 +47,12 @@ class PasswordFile {
 
   boost::unordered_flat_map<std::string, PasswordHash> users_;
   PasswordHash decoy_;  // Nobody's; checked in the place of an unknown user's.
+  bool has_scram_ = false;
 };
 
 // The line for a user, $7$ with the usual iterations. The user's name must be able to stand in one.
 Result<std::string> hash_line(std::string_view user, BytesView password, BytesView salt);
+// The same for SCRAM-SHA-256.
+Result<std::string> scram_line(std::string_view user, BytesView password, BytesView salt);
 
 }  // namespace naru::broker

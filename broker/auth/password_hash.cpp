@@ -1,7 +1,7 @@
-// broker/auth/password_hash.cpp: the only file here that knows OpenSSL.
-
 #include "broker/auth/password_hash.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <memory>
 #include <optional>
@@ -11,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "broker/auth/digest.hpp"
+#include "storage/base/base64.hpp"
 #include "storage/base/check.hpp"
 
 namespace naru::broker {
@@ -21,23 +23,11 @@ const unsigned char* raw(BytesView bytes) {
 }
 unsigned char* raw(Bytes& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
 
-std::string encode_base64(BytesView bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // OpenSSL adds a final zero.
-  const int size = EVP_EncodeBlock(raw(text), raw(bytes), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
-// Only what encode_base64() writes: OpenSSL's own decoder forgives blanks and odd padding.
-std::optional<Bytes> decode_base64(std::string_view text, std::size_t most) {
-  if (text.empty() || text.size() % 4 != 0 || text.size() > 4 * (most / 3 + 1)) return {};
-  Bytes bytes(text.size() / 4 * 3, '\0');
-  const int size = EVP_DecodeBlock(raw(bytes), raw(text), static_cast<int>(text.size()));
-  if (size < 0) return {};
-  for (std::size_t i = text.size(); i > 0 && text[i - 1] == '=' && !bytes.empty(); --i) {
-    bytes.pop_back();
-  }
-  if (bytes.size() > most || encode_base64(bytes) != text) return {};
+// Of 1 to `most` bytes.
+std::optional<Bytes> decode_some(std::string_view text, std::size_t most) {
+  if (text.empty() || text.size() > 4 * (most / 3 + 1)) return std::nullopt;
+  auto bytes = decode_base64(text);
+  if (!bytes || bytes->size() > most) return std::nullopt;
   return bytes;
 }
 
@@ -76,6 +66,25 @@ std::vector<std::string_view> split(std::string_view text, char between) {
 
 Error fault(std::string text) { return {Errc::invalid, std::move(text)}; }
 
+bool read_iterations(std::string_view text, std::uint32_t& iterations) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, iterations);
+  return failure == std::errc{} && stop == end && iterations > 0 &&
+         iterations <= PasswordHash::iterations_most;
+}
+
+struct Form {
+  std::string_view name;
+  PasswordHash::Kind kind;
+  std::size_t parts;  // Between the '$', with what stands before the first.
+  std::size_t hash_bytes;
+};
+constexpr auto forms = std::to_array<Form>({
+    {"6", PasswordHash::Kind::sha512, 4, PasswordHash::hash_bytes},
+    {"7", PasswordHash::Kind::pbkdf2, 5, PasswordHash::hash_bytes},
+    {"scram-sha-256", PasswordHash::Kind::scram, 6, sha256_bytes},
+});
+
 }  // namespace
 
 Result<PasswordHash> parse_password_hash(std::string_view text) {
@@ -84,46 +93,61 @@ Result<PasswordHash> parse_password_hash(std::string_view text) {
     return fault("the password is not hashed; run mosquitto_passwd -U on the file");
   }
   PasswordHash result;
-  if (parts[1] == "6" && parts.size() == 4) {
-    result.kind = PasswordHash::Kind::sha512;
-  } else if (parts[1] == "7" && parts.size() == 5) {
-    const char* const end = parts[2].data() + parts[2].size();
-    const auto [stop, failure] = std::from_chars(parts[2].data(), end, result.iterations);
-    if (failure != std::errc{} || stop != end || result.iterations == 0 ||
-        result.iterations > PasswordHash::iterations_most) {
-      return fault("the number of iterations is not within 1 to 10000000");
-    }
-  } else if (parts[1] == "argon2id") {
+  if (parts[1] == "argon2id") {
     return fault(
         "argon2id hashes are not supported; set the password anew with "
         "mosquitto_passwd -H sha512-pbkdf2");
-  } else {
-    return fault("the hash has none of the forms $6$SALT$HASH and $7$ITERATIONS$SALT$HASH");
   }
-  auto salt = decode_base64(parts[parts.size() - 2], PasswordHash::salt_bytes_most);
-  auto hash = decode_base64(parts.back(), PasswordHash::hash_bytes);
+  const auto* const form = std::ranges::find_if(
+      forms, [&](const Form& each) { return each.name == parts[1] && each.parts == parts.size(); });
+  if (form == forms.end()) {
+    return fault(
+        "the hash has none of the forms $6$SALT$HASH, $7$ITERATIONS$SALT$HASH and "
+        "$scram-sha-256$ITERATIONS$SALT$STOREDKEY$SERVERKEY");
+  }
+  result.kind = form->kind;
+  std::size_t at = 2;
+  if (form->kind != PasswordHash::Kind::sha512 &&
+      !read_iterations(parts[at++], result.iterations)) {
+    return fault("the number of iterations is not within 1 to 10000000");
+  }
+  auto salt = decode_some(parts[at++], PasswordHash::salt_bytes_most);
   if (!salt) return fault("the salt is not base64 of 1 to 64 bytes");
-  if (!hash || hash->size() != PasswordHash::hash_bytes) {
-    return fault("the hash is not base64 of 64 bytes");
-  }
   result.salt = std::move(*salt);
-  result.hash = std::move(*hash);
+  for (Bytes* const to : {&result.hash, &result.server_key}) {
+    if (at == parts.size()) break;
+    auto bytes = decode_some(parts[at++], form->hash_bytes);
+    if (!bytes || bytes->size() != form->hash_bytes) {
+      return fault("the hash is not base64 of " + std::to_string(form->hash_bytes) + " bytes");
+    }
+    *to = std::move(*bytes);
+  }
   return result;
 }
 
 std::string format_password_hash(const PasswordHash& hash) {
-  std::string text = hash.kind == PasswordHash::Kind::sha512
-                         ? "$6$"
-                         : "$7$" + std::to_string(hash.iterations) + "$";
-  return text.append(encode_base64(hash.salt)).append("$").append(encode_base64(hash.hash));
+  const auto* const form = std::ranges::find(forms, hash.kind, &Form::kind);
+  std::string text = "$" + std::string{form->name} + "$";
+  if (hash.kind != PasswordHash::Kind::sha512) text += std::to_string(hash.iterations) + "$";
+  text.append(encode_base64(hash.salt)).append("$").append(encode_base64(hash.hash));
+  if (!hash.server_key.empty()) text.append("$").append(encode_base64(hash.server_key));
+  return text;
 }
 
 PasswordHash hash_password(BytesView password, BytesView salt, std::uint32_t iterations) {
   NARU_CHECK(iterations > 0 && iterations <= PasswordHash::iterations_most);
-  return {PasswordHash::Kind::pbkdf2, iterations, Bytes{salt}, pbkdf2(password, salt, iterations)};
+  return {
+      PasswordHash::Kind::pbkdf2, iterations, Bytes{salt}, pbkdf2(password, salt, iterations), {}};
+}
+
+PasswordHash hash_for_scram(BytesView password, BytesView salt) {
+  ScramKeys keys = make_scram_keys(password, salt, ScramKeys::iterations_usual);
+  return {PasswordHash::Kind::scram, keys.iterations, std::move(keys.salt),
+          std::move(keys.stored_key), std::move(keys.server_key)};
 }
 
 bool is_password(const PasswordHash& hash, BytesView password) {
+  if (hash.kind == PasswordHash::Kind::scram) return is_password(hash.scram_keys(), password);
   const Bytes given = hash.kind == PasswordHash::Kind::sha512
                           ? sha512(password, hash.salt)
                           : pbkdf2(password, hash.salt, hash.iterations);

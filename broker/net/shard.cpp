@@ -156,6 +156,9 @@ bool Shard::carry_out() {
     done(answered.failed);
   }
   log_denials(std::exchange(output.denials, {}));
+  for (Application& each : std::exchange(output.applications, {})) {
+    host_.judge_later(self, std::move(each));
+  }
   send_all();
   close_all();
   const bool more = !output.resumed.empty() || !output.fetches.empty();

@@ -63,10 +63,7 @@ void Shard::end_if_over(const SocketRef& socket) {
   if (connection == nullptr) return;  // Handed over.
   // Not yet read. What is left although nothing holds it back is a packet cut for good.
   if (connection->paused && !socket->unread.empty()) return;
-  if (connection->state == Connection::State::attaching ||
-      connection->state == Connection::State::closing) {
-    return;
-  }
+  if (!connection->takes_input()) return;
   if (!socket->channel->failure().empty()) report(*socket, socket->channel->failure());
   forget(socket);
   linger(socket);

@@ -130,9 +130,7 @@ void Shard::feed(const SocketRef& socket, BytesView fresh) {
 bool Shard::wants_input(const Socket& socket) {
   if (socket.closing || (socket.channel && !socket.channel->wants_input())) return false;
   const Connection* const connection = std::as_const(core_.front()).find(socket.id);
-  return connection != nullptr && !connection->paused &&
-         connection->state != Connection::State::attaching &&
-         connection->state != Connection::State::closing;
+  return connection != nullptr && !connection->paused && connection->takes_input();
 }
 
 void Shard::send_all() {

@@ -7,6 +7,8 @@
 // Bounded by: output and waiting by the settings' limits, acks by the Receive Maximum.
 //
 //   awaiting_connect --CONNECT--> attaching --attached--> live --(either side ends it)--> closing
+//        CONNECT with a password that takes long: --> judging --answered--> attaching
+//        CONNECT with SCRAM: --> proving --proved--> attaching
 #pragma once
 
 #include <memory>
@@ -14,6 +16,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "broker/auth/acl.hpp"
+#include "broker/auth/scram.hpp"
 #include "broker/mqtt/types.hpp"
 #include "broker/session/ack_ring.hpp"
 #include "broker/session/hop.hpp"
@@ -41,8 +44,15 @@ struct Joining {
   std::size_t missing = 0;
 };
 
+// A client that proves its password step by step.
+struct ScramDialogue {
+  ScramServer server;
+  Bytes user;
+  std::uint64_t proof = 0;
+};
+
 struct Connection {
-  enum class State : std::uint8_t { awaiting_connect, attaching, live, closing };
+  enum class State : std::uint8_t { awaiting_connect, judging, proving, attaching, live, closing };
 
   ConnectionId id = 0;
   Peer peer;
@@ -64,6 +74,10 @@ struct Connection {
   Bytes client_id;
   Bytes identity;
   std::unique_ptr<TopicAliases> aliases;  // None: neither side may use any.
+  Bytes held;                             // The body of CONNECT, until its client is judged.
+  Bytes claimed;                          // The user of an exchange, before it is proved.
+  Bytes auth_method, auth_data;           // Of AUTH; the data of a CONNACK to come.
+  std::unique_ptr<ScramDialogue> scram;   // Under way.
   std::shared_ptr<const Acl> acl;         // None: it may do everything.
   std::optional<std::uint64_t> proof;     // Of its admission; none: the gate was not asked.
   WallMillis rights_end_at = 0;           // When its token expires; 0: never.
@@ -87,6 +101,12 @@ struct Connection {
   boost::unordered_flat_map<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
   boost::unordered_flat_map<mqtt::PacketId, storage::MessageRef> inbound;
   boost::unordered_flat_map<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
+
+  // What it sends counts, and may be read.
+  bool takes_input() const {
+    return state == State::awaiting_connect || state == State::proving || state == State::live;
+  }
+  bool is_in() const { return state == State::attaching || state == State::live; }
 };
 
 }  // namespace naru::broker

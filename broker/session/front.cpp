@@ -73,9 +73,7 @@ void Front::touch(Connection& c) {
 // ---- input -------------------------------------------------------------------------------------
 
 bool Front::may_read(const Connection& c) const {
-  if (c.state == Connection::State::attaching || c.state == Connection::State::closing) {
-    return false;
-  }
+  if (!c.takes_input()) return false;
   if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
   return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
 }
@@ -88,7 +86,7 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
   std::size_t taken = 0;
   while (taken < bytes.size() && c->state != Connection::State::closing) {
     if (!may_read(*c)) {
-      if (c->state != Connection::State::attaching && !std::exchange(c->paused, true)) {
+      if (c->takes_input() && !std::exchange(c->paused, true)) {
         paused_.push_back(id);
       }
       break;
@@ -100,7 +98,8 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
     mqtt::Frame frame;
     const mqtt::Framing framing = mqtt::next_frame(bytes.substr(taken), size_max, frame);
     // What does not begin as a CONNECT is not waited for to become one.
-    const bool hopeful = known || mqtt::type_of(frame) == PacketType::connect;
+    const bool hopeful = c->state != Connection::State::awaiting_connect ||
+                         mqtt::type_of(frame) == PacketType::connect;
     if (framing == mqtt::Framing::incomplete && hopeful) break;
     if (framing != mqtt::Framing::complete) {
       ++counters_.protocol_errors;
@@ -121,6 +120,10 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
 bool Front::handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed) {
   if (c.state == Connection::State::live) {
     handle_live(c, frame);
+    return true;
+  }
+  if (c.state == Connection::State::proving) {
+    handle_proving(c, frame);
     return true;
   }
   if (mqtt::type_of(frame) != PacketType::connect) {
@@ -149,7 +152,8 @@ void Front::handle_live(Connection& c, const mqtt::Frame& frame) {
       return touch(c);
     }
     case PacketType::disconnect: return on_disconnect(c, frame);
-    default: return end(c, ReasonCode::protocol_error);  // CONNECT again, AUTH, or a server's.
+    case PacketType::auth: return on_auth(c, frame);
+    default: return end(c, ReasonCode::protocol_error);  // CONNECT again, or a server's.
   }
 }
 
@@ -198,7 +202,7 @@ BytesView Front::reason_string(const Connection& c, BytesView text) {
 void Front::end(Connection& c, ReasonCode reason, BytesView text) {
   if (c.state == Connection::State::closing) return;
   if (breaks_protocol(reason)) ++counters_.protocol_errors;
-  if (c.state == Connection::State::awaiting_connect) return close(c);
+  if (!c.is_in()) return close(c);
   if (c.version == mqtt::Version::v5 && c.state == Connection::State::live) {
     mqtt::Disconnect packet;
     packet.reason = reason;
@@ -238,7 +242,7 @@ void Front::close(Connection& c) {
 
 void Front::detach(Connection& c, bool publish_will, ReasonCode reason,
                    std::optional<std::uint32_t> expiry_s) {
-  if (c.client_id.empty()) return;
+  if (!c.is_in()) return;
   ++counters_.disconnects;
   output_.hops[settings_.shard].emplace_back(
       hop::Detach{c.id, c.client_id, publish_will, static_cast<std::uint8_t>(reason), expiry_s});
@@ -259,9 +263,7 @@ void Front::closed(ConnectionId id) {
 void Front::reload() {
   for (auto& [id, connection] : connections_) {
     Connection& c = *connection;
-    const bool is_in =
-        c.state == Connection::State::live || c.state == Connection::State::attaching;
-    if (!is_in) continue;
+    if (!c.is_in()) continue;
     c.acl = gate_.acl_of(c.peer.listener);
     if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
     withdraw(id, "it would not be let in any more after the reload");
@@ -317,7 +319,7 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
     Connection* const c = find(*id);
     if (c == nullptr) continue;
     if (c->state != Connection::State::live) {
-      if (c->state == Connection::State::awaiting_connect) close(*c);
+      give_up(*c);
       continue;
     }
     // What is not read cannot be silence: the clock stands still while we do not read.

@@ -46,6 +46,7 @@ class Front final : public LiveSink {
   bool kick(ConnectionId id, BytesView text);
   void withdraw(ConnectionId id, BytesView why);  // A right of it has ended: 0x98.
   void reload();                                  // Ends whom the gate would not let in any more.
+  void on_admission(ConnectionId id, const Admission& admission);  // To an Application.
   // Ends every connection; its reason says that the node goes away.
   void shut_down();
 
@@ -86,8 +87,20 @@ class Front final : public LiveSink {
   void fail(Connection& c, mqtt::DecodeError error);
 
   bool on_connect(Connection& c, const mqtt::Frame& frame);
+  bool read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect& connect);
+  Admission ask(const Connection& c, const mqtt::Connect& connect) const;
+  void hold(Connection& c, const mqtt::Frame& frame, Connection::State state);
+  void enter_held(Connection& c, const Admission& admission);
+  void enter(Connection& c, mqtt::Connect& connect, const Admission& admission);
+  void begin_proving(Connection& c, const mqtt::Connect& connect, const mqtt::Frame& frame);
+  std::optional<Bytes> challenge(Connection& c, BytesView client_first);
+  void handle_proving(Connection& c, const mqtt::Frame& frame);
+  void refuse_proving(Connection& c, ReasonCode reason, Bytes why);
+  void on_auth(Connection& c, const mqtt::Frame& frame);
+  void send_auth(Connection& c, ReasonCode reason, BytesView text);
+  void give_up(Connection& c);  // It has taken too long to come in.
   void attach(Connection& c, const mqtt::Connect& connect);
-  ReasonCode judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids);
+  ReasonCode judge(Connection& c, mqtt::Connect& connect, const Admission& admission);
   ReasonCode judge_will(Connection& c, mqtt::Connect& connect);
   std::optional<storage::WillRow> will_row(const Connection& c, const mqtt::Will& will);
   void refuse(Connection& c, ReasonCode reason, BytesView text = {});

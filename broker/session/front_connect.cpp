@@ -5,6 +5,7 @@
 
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/mqtt/varint.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
 #include "cluster/lanes/lane_id.hpp"
@@ -42,9 +43,9 @@ Bytes Front::new_client_id() {
   }
 }
 
-// False: another shard has the client's lane, and gets the connection with this packet in front.
-bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
-  mqtt::Connect connect;
+// Fills in what does not come from the packet: names from certificates and exchanges, and ids from
+// names. False: it was refused. What `connect` then views lives as long as packet and connection.
+bool Front::read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect& connect) {
   const mqtt::DecodeError error = mqtt::decode_connect(frame, connect);
   c.version = connect.version;
   if (error != mqtt::DecodeError::none) {
@@ -56,7 +57,15 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
     } else {
       close(c);  // 3.x has no word for a malformed CONNECT.
     }
-    return true;
+    return false;
+  }
+  if (connect.authentication_method && !c.peer.user_from_certificate) {
+    // Where both are given they are the same, or begin_proving() refuses.
+    const auto user = ScramServer::user_of(connect.authentication_data.value_or(BytesView{}));
+    if (user && !connect.username) {
+      c.claimed = *user;
+      connect.username = BytesView{c.claimed};
+    }
   }
   // A certificate that names its user is proof enough; what CONNECT says of one does not count.
   if (c.peer.user_from_certificate) connect.username = BytesView{c.peer.user};
@@ -64,6 +73,13 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   const ClientIdRule ids = gate_.client_ids(c.peer.listener);
   if (ids.from == From::user) connect.client_id = connect.username.value_or(BytesView{});
   if (ids.from == From::common_name) connect.client_id = c.peer.common_name;
+  return true;
+}
+
+// False: another shard has the client's lane, and gets the connection with this packet in front.
+bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Connect connect;
+  if (!read_connect(c, frame, connect)) return true;
   if (!connect.client_id.empty()) {
     const std::uint16_t shard = settings_.shard_of_lane(cluster::lane_of(connect.client_id));
     if (shard != settings_.shard) {
@@ -74,18 +90,70 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
       return false;
     }
   }
-  const ReasonCode reason = judge(c, connect, ids);
-  if (reason != ReasonCode::success) {
-    ++counters_.refused_connects;
-    refuse(c, reason);
-  } else {
-    attach(c, connect);
+  if (connect.authentication_method) {
+    begin_proving(c, connect, frame);
+    return true;
   }
+  const Admission admission = ask(c, connect);
+  if (admission.verdict != Admission::Verdict::later) {
+    enter(c, connect, admission);
+    return true;
+  }
+  Application application{c.id, c.peer.listener, std::nullopt,
+                          Bytes{connect.password.value_or(BytesView{})}};
+  if (connect.username) application.user = Bytes{*connect.username};
+  output_.applications.push_back(std::move(application));
+  hold(c, frame, Connection::State::judging);
   return true;
 }
 
-mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const ClientIdRule& ids) {
-  if (connect.authentication_method) return ReasonCode::bad_authentication_method;
+Admission Front::ask(const Connection& c, const mqtt::Connect& connect) const {
+  if (!c.peer.user_from_certificate) {
+    return gate_.admit(
+        {c.peer.listener, connect.username, connect.password.value_or(BytesView{}), wall_});
+  }
+  if (!c.peer.user.empty()) return {Admission::Verdict::admitted};
+  return {Admission::Verdict::refused, "its certificate names no user"};
+}
+
+// Keeps the packet: what follows it on the wire waits, or belongs to the exchange.
+void Front::hold(Connection& c, const mqtt::Frame& frame, Connection::State state) {
+  c.held = frame.body;
+  c.state = state;
+}
+
+void Front::enter_held(Connection& c, const Admission& admission) {
+  const Bytes held = std::exchange(c.held, {});
+  const mqtt::Frame frame{static_cast<std::uint8_t>(mqtt::PacketType::connect) << 4, held,
+                          1 + mqtt::varint_size(held.size()) + held.size()};
+  mqtt::Connect connect;
+  if (read_connect(c, frame, connect)) enter(c, connect, admission);
+}
+
+void Front::on_admission(ConnectionId id, const Admission& admission) {
+  Connection* const c = find(id);
+  if (c == nullptr || c->state != Connection::State::judging) return;
+  enter_held(*c, admission);
+}
+
+void Front::give_up(Connection& c) {
+  if (c.state == Connection::State::judging) {
+    ++counters_.refused_connects;
+    refuse(c, ReasonCode::server_busy);
+  } else if (c.state != Connection::State::attaching) {
+    close(c);
+  }
+}
+
+void Front::enter(Connection& c, mqtt::Connect& connect, const Admission& admission) {
+  const ReasonCode reason = judge(c, connect, admission);
+  if (reason == ReasonCode::success) return attach(c, connect);
+  ++counters_.refused_connects;
+  refuse(c, reason);
+}
+
+mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admission& admission) {
+  const ClientIdRule ids = gate_.client_ids(c.peer.listener);
   const bool chosen = ids.from == From::client;  // By the client itself.
   if (connect.client_id.empty() && chosen && !connect.clean_start && c.version != Version::v5) {
     return ReasonCode::client_identifier_not_valid;
@@ -98,22 +166,19 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Clien
   }
   c.client_id = connect.client_id;
   c.identity = connect.username.value_or(BytesView{});
-  if (c.peer.user_from_certificate) {
-    if (c.identity.empty()) {
-      explain(c, Denial::Kind::connect, {}, "its certificate names no user");
-      return ReasonCode::bad_user_name_or_password;
-    }
-  } else {
-    const Admission admission = gate_.admit(
-        {c.peer.listener, connect.username, connect.password.value_or(BytesView{}), wall_});
-    if (!admission.admitted) {
-      explain(c, Denial::Kind::connect, {}, admission.why);
-      const bool proved = connect.username || connect.password;
-      return proved ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
-    }
-    if (!admission.user.empty()) c.identity = admission.user;
-    c.proof = admission.proof;
-    c.rights_end_at = admission.ends_at;
+  if (!admission.is_admitted()) {
+    explain(c, Denial::Kind::connect, {}, admission.why);
+    if (admission.verdict == Admission::Verdict::busy) return ReasonCode::server_busy;
+    const bool proved = connect.username || connect.password;
+    return proved ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
+  }
+  if (!admission.user.empty()) c.identity = admission.user;
+  if (!c.peer.user_from_certificate) c.proof = admission.proof;
+  c.rights_end_at = admission.ends_at;
+  // A reload may have gone by while it was judged.
+  if (c.proof && !gate_.still_admits(c.peer.listener, c.identity, *c.proof)) {
+    explain(c, Denial::Kind::connect, {}, "it would not be let in any more after the reload");
+    return ReasonCode::bad_user_name_or_password;
   }
   const char* const source = ids.from == From::user ? "user names" : "common names of certificates";
   const bool nameless = !chosen && connect.client_id.empty();
@@ -230,6 +295,10 @@ void Front::on(const hop::Attached& attached) {
   mqtt::Connack packet;
   packet.session_present = attached.session_present;
   if (c->client_id_assigned) packet.assigned_client_id = c->client_id;
+  if (!c->auth_method.empty()) {
+    packet.authentication_method = c->auth_method;
+    packet.authentication_data = c->auth_data;
+  }
   if (c->keep_alive_s != c->requested_keep_alive_s) packet.server_keep_alive = c->keep_alive_s;
   if (c->granted_expiry_s != c->requested_expiry_s) {
     packet.session_expiry_interval = c->granted_expiry_s;

@@ -117,6 +117,7 @@ struct ShardOutput {
   std::vector<Fetch> fetches;
   std::vector<Answered> answered;
   std::vector<Denial> denials;
+  std::vector<Application> applications;  // To be judged elsewhere.
   bool resume_commits = false;  // The committer may take units of this shard again.
 };
 

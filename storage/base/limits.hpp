@@ -48,6 +48,11 @@ inline constexpr std::uint32_t connect_seconds = 10;
 // One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
 inline constexpr std::size_t sessions_per_lane = 65'536;
 
+// Clients whose passwords wait for a thread that may take its time; further ones are told to come
+// again, which costs less than to keep them.
+inline constexpr std::size_t waiting_admissions = 1'024;
+// A message of SCRAM: a name, two nonces and a proof.
+inline constexpr std::size_t scram_message_bytes = 4 * 1024;
 // A token as password; those of large identity providers have some 4 KiB.
 inline constexpr std::size_t token_bytes = 16 * 1024;
 // Public keys that are valid at a time; a signature may have to be tried with each.

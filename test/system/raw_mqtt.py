@@ -265,7 +265,7 @@ class Packet:
             self.packet_id = read.u16()
             self.properties = read.properties() if v5 else []
             self.codes = list(read.rest())
-        elif self.kind == Kind.DISCONNECT:
+        elif self.kind in (Kind.DISCONNECT, Kind.AUTH):
             self._code_and_properties(read)
         elif self.kind in (Kind.PUBACK, Kind.PUBREC, Kind.PUBREL, Kind.PUBCOMP):
             self.packet_id = read.u16()

@@ -24,6 +24,7 @@ struct PasswdOptions {
   std::string file;
   std::string user;
   bool remove = false;
+  bool scram = false;
 };
 
 // Typed characters stay unseen while this lives.
@@ -118,7 +119,8 @@ Outcome run_passwd(const PasswdOptions& options) {
   } else {
     const auto password = read_password();
     if (!password) return password.error();
-    const auto line = broker::hash_line(options.user, *password, broker::make_salt());
+    const auto make_line = options.scram ? &broker::scram_line : &broker::hash_line;
+    const auto line = make_line(options.user, *password, broker::make_salt());
     if (!line) return line.error();
     set_user(text, options.user, *line);
   }
@@ -138,6 +140,9 @@ void add_passwd_command(CLI::App& app, Invocation& invocation) {
   passwd->add_option("file", options->file, "The password_file, as mosquitto's; made if need be")
       ->required();
   passwd->add_option("user", options->user, "The user's name")->required();
+  passwd->add_flag("--scram", options->scram,
+                   "Write a line that serves SCRAM-SHA-256 and plain passwords; mosquitto cannot "
+                   "read it");
   passwd->add_flag("-D,--delete", options->remove, "Remove the user");
   passwd->callback(
       [&invocation, options] { invocation.run = [options] { return run_passwd(*options); }; });

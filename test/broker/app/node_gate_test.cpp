@@ -48,10 +48,10 @@ TEST_CASE("NodeGate lets in whom the password file knows", "[gate]") {
   NodeGate gate;
   const Config config = with_files(files.write("p", line_of("alice", "one")), "");
   REQUIRE(gate.load(config).has_value());
-  CHECK(gate.admit(named("alice", "one")).admitted);
-  CHECK_FALSE(gate.admit(named("alice", "two")).admitted);
-  CHECK_FALSE(gate.admit(named("bob", "one")).admitted);
-  CHECK_FALSE(gate.admit({0, std::nullopt, {}}).admitted);
+  CHECK(gate.admit(named("alice", "one")).is_admitted());
+  CHECK_FALSE(gate.admit(named("alice", "two")).is_admitted());
+  CHECK_FALSE(gate.admit(named("bob", "one")).is_admitted());
+  CHECK_FALSE(gate.admit({0, std::nullopt, {}}).is_admitted());
   CHECK(gate.acl_of(0) == nullptr);
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("NodeGate keeps its tables where a file is wrong, and names all that i
   REQUIRE_FALSE(again.has_value());
   CHECK(again.error().text.find("/p:1: ") != std::string::npos);
   CHECK(again.error().text.find("/a:1: ") != std::string::npos);
-  CHECK(gate.admit(named("alice", "one")).admitted);
+  CHECK(gate.admit(named("alice", "one")).is_admitted());
   CHECK(gate.acl_of(0)->check({"", "c"}, Access::read, "a").allowed);
 }
 
@@ -101,6 +101,39 @@ TEST_CASE("NodeGate lets a will out where any listener does", "[gate]") {
   CHECK(gate.admits_will({"", "c"}, "b"));
   CHECK_FALSE(gate.admits_will({"", "c"}, "d"));
   CHECK(gate.acl_of(7) == nullptr);
+}
+
+TEST_CASE("NodeGate leaves to another thread what takes long", "[gate]") {
+  const Files files;
+  const std::string slow = *scram_line("slow", "s", "saltsaltsalt") + "\n";
+  const Config config = with_files(files.write("p", line_of("alice", "one") + slow), "");
+  NodeGate gate;
+  REQUIRE(gate.load(config).has_value());
+  CHECK(gate.admit(named("alice", "one")).is_admitted());
+  CHECK(gate.admit(named("slow", "s")).verdict == Admission::Verdict::later);
+  CHECK(gate.admit(named("nobody", "s")).verdict == Admission::Verdict::later);
+  CHECK(gate.admit_slowly(named("slow", "s")).is_admitted());
+  CHECK_FALSE(gate.admit_slowly(named("slow", "x")).is_admitted());
+  CHECK_FALSE(gate.admit_slowly(named("nobody", "s")).is_admitted());
+}
+
+TEST_CASE("NodeGate gives unknown users an account that nobody can prove", "[gate][scram]") {
+  const Files files;
+  NodeGate gate;
+  CHECK_FALSE(gate.scram_account(0, "alice"));
+  const std::string lines = line_of("alice", "one") + *scram_line("car", "c", "saltsaltsalt");
+  REQUIRE(gate.load(with_files(files.write("p", lines), "")).has_value());
+  const auto car = gate.scram_account(0, "car"), none = gate.scram_account(0, "nobody");
+  REQUIRE(car);
+  REQUIRE(none);
+  CHECK(car->proof != 0);
+  CHECK(gate.still_admits(0, "car", car->proof));
+  CHECK(none->proof == 0);
+  CHECK(none->keys.salt.size() == car->keys.salt.size());
+  CHECK(none->keys.iterations == car->keys.iterations);
+  CHECK(none->keys.salt == gate.scram_account(0, "nobody")->keys.salt);
+  CHECK(none->nonce != gate.scram_account(0, "nobody")->nonce);
+  CHECK(none->nonce.find(',') == Bytes::npos);
 }
 
 TEST_CASE("NodeGate says which client ids there may be", "[gate]") {

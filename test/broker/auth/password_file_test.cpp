@@ -57,6 +57,31 @@ TEST_CASE("Passwords that mosquitto_passwd hashed are accepted", "[auth]") {
   CHECK(good(alice7).check("alice", "correct horse") == Verdict::accepted);
 }
 
+TEST_CASE("A line for SCRAM serves plain passwords and exchanges", "[auth][scram]") {
+  const auto line = scram_line("dora", "pencil", "saltsaltsalt");
+  REQUIRE(line.has_value());
+  CHECK(line->starts_with("dora:$scram-sha-256$4096$c2FsdHNhbHRzYWx0$"));
+  const PasswordFile file = good(*line + "\n" + bob7 + "\n");
+  CHECK(file.check("dora", "pencil") == Verdict::accepted);
+  CHECK(file.check("dora", "pen") == Verdict::wrong_password);
+  CHECK(file.is_costly("dora"));
+  CHECK(file.has_scram());
+  CHECK(file.scram_keys("dora") == make_scram_keys("pencil", "saltsaltsalt", 4096));
+  CHECK_FALSE(file.scram_keys("bob"));
+  CHECK_FALSE(file.scram_keys("nobody"));
+  CHECK_FALSE(good(bob7).has_scram());
+  const auto hash = parse_password_hash(hash_of(*line));
+  REQUIRE(hash.has_value());
+  CHECK(format_password_hash(*hash) == hash_of(*line));
+  for (std::size_t size = 0; size < line->size(); ++size) {
+    CAPTURE(size);
+    const auto cut = PasswordFile::parse(line->substr(0, size), "pw");
+    CHECK((!cut || size == 0));
+  }
+  CHECK_FALSE(fault_of(*line + "A").empty());
+  CHECK_FALSE(fault_of(*line + "$").empty());
+}
+
 TEST_CASE("A wrong password or user is refused", "[auth]") {
   const auto line = GENERATE(alice6, alice7);
   const PasswordFile file = good(line + "\n");

@@ -1,0 +1,134 @@
+// Front's part that lets clients prove their passwords by SCRAM-SHA-256, at CONNECT and again while
+// they are connected. Spec: MQTT 5.0 section 4.12.
+
+#include <utility>
+
+#include "broker/mqtt/encoder.hpp"
+#include "broker/session/front.hpp"
+
+namespace naru::broker {
+
+using mqtt::PacketType;
+
+namespace {
+
+constexpr BytesView scram_method = "SCRAM-SHA-256";
+
+Bytes fault_of(const ScramDialogue& dialogue) {
+  return dialogue.proof == 0 ? "the user has no line for SCRAM in password_file"
+                             : "its proof is wrong";
+}
+
+}  // namespace
+
+// Nothing: the message is malformed, or SCRAM is not offered.
+std::optional<Bytes> Front::challenge(Connection& c, BytesView client_first) {
+  auto user = ScramServer::user_of(client_first);
+  if (!user) return std::nullopt;
+  auto account = gate_.scram_account(c.peer.listener, *user);
+  if (!account) return std::nullopt;
+  c.scram = std::make_unique<ScramDialogue>();
+  c.scram->user = std::move(*user);
+  c.scram->proof = account->proof;
+  return c.scram->server.challenge(client_first, std::move(account->keys), account->nonce);
+}
+
+void Front::send_auth(Connection& c, ReasonCode reason, BytesView text) {
+  mqtt::Auth packet;
+  packet.reason = reason;
+  packet.method = c.auth_method;
+  packet.data = text;
+  mqtt::encode(packet, c.version, c.output);
+  touch(c);
+}
+
+// ---- before CONNACK ----------------------------------------------------------------------------
+
+void Front::refuse_proving(Connection& c, ReasonCode reason, Bytes why) {
+  ++counters_.refused_connects;
+  if (reason == ReasonCode::protocol_error || reason == ReasonCode::malformed_packet) {
+    ++counters_.protocol_errors;
+  } else {
+    explain(c, Denial::Kind::connect, {}, std::move(why));
+  }
+  refuse(c, reason);
+}
+
+void Front::begin_proving(Connection& c, const mqtt::Connect& connect, const mqtt::Frame& frame) {
+  c.client_id = connect.client_id;
+  c.identity = connect.username.value_or(BytesView{});
+  const BytesView text = connect.authentication_data.value_or(BytesView{});
+  const auto user = ScramServer::user_of(text);
+  constexpr const char* not_offered =
+      "its authentication method is not offered: SCRAM-SHA-256 is where 'naru passwd --scram' has "
+      "written a line";
+  const bool offered = *connect.authentication_method == scram_method &&
+                       !c.peer.user_from_certificate &&
+                       gate_.scram_account(c.peer.listener, user.value_or(Bytes{})).has_value();
+  if (!offered) return refuse_proving(c, ReasonCode::bad_authentication_method, not_offered);
+  if (!user) {
+    return refuse_proving(c, ReasonCode::not_authorized, "its SCRAM message is malformed");
+  }
+  if (connect.username != BytesView{*user}) {
+    return refuse_proving(c, ReasonCode::not_authorized,
+                          "its user name is another than the one it would prove");
+  }
+  const auto answer = challenge(c, text);  // None: a reload has just gone by.
+  if (!answer) return refuse_proving(c, ReasonCode::bad_authentication_method, not_offered);
+  c.auth_method = scram_method;
+  hold(c, frame, Connection::State::proving);
+  send_auth(c, ReasonCode::continue_authentication, *answer);
+}
+
+void Front::handle_proving(Connection& c, const mqtt::Frame& frame) {
+  if (mqtt::type_of(frame) == PacketType::disconnect) return close(c);
+  if (mqtt::type_of(frame) != PacketType::auth) {
+    return refuse_proving(c, ReasonCode::protocol_error, {});
+  }
+  mqtt::Auth auth;
+  const mqtt::DecodeError error = mqtt::decode_auth(frame, c.version, auth);
+  if (error != mqtt::DecodeError::none) return refuse_proving(c, mqtt::reason_of(error), {});
+  if (auth.reason != ReasonCode::continue_authentication || auth.method != c.auth_method) {
+    return refuse_proving(c, ReasonCode::protocol_error, {});
+  }
+  const std::unique_ptr<ScramDialogue> dialogue = std::move(c.scram);
+  auto answer = dialogue->server.verify(auth.data.value_or(BytesView{}));
+  if (!answer) return refuse_proving(c, ReasonCode::not_authorized, fault_of(*dialogue));
+  c.auth_data = std::move(*answer);  // Goes out with CONNACK.
+  Admission admission{Admission::Verdict::admitted};
+  admission.proof = dialogue->proof;
+  enter_held(c, admission);
+}
+
+// ---- again, while it is connected --------------------------------------------------------------
+
+void Front::on_auth(Connection& c, const mqtt::Frame& frame) {
+  mqtt::Auth auth;
+  const mqtt::DecodeError error = mqtt::decode_auth(frame, c.version, auth);
+  if (error != mqtt::DecodeError::none) return fail(c, error);
+  const bool same_method = !c.auth_method.empty() && auth.method == c.auth_method;
+  const bool begins = auth.reason == ReasonCode::re_authenticate;
+  const bool goes_on = auth.reason == ReasonCode::continue_authentication;
+  const bool expected = c.scram ? goes_on : begins;
+  if (!same_method || !expected) return end(c, ReasonCode::protocol_error);
+  const BytesView text = auth.data.value_or(BytesView{});
+  if (begins) {
+    const auto answer = challenge(c, text);
+    if (answer && c.scram->user == c.identity) {
+      return send_auth(c, ReasonCode::continue_authentication, *answer);
+    }
+    explain(c, Denial::Kind::connect, {},
+            answer ? "it would prove another user than it is" : "its SCRAM message is malformed");
+    return end(c, ReasonCode::not_authorized);
+  }
+  const std::unique_ptr<ScramDialogue> dialogue = std::move(c.scram);
+  const auto answer = dialogue->server.verify(text);
+  if (!answer) {
+    explain(c, Denial::Kind::connect, {}, fault_of(*dialogue));
+    return end(c, ReasonCode::not_authorized);
+  }
+  c.proof = dialogue->proof;
+  send_auth(c, ReasonCode::success, *answer);
+}
+
+}  // namespace naru::broker
