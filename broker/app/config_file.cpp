@@ -72,8 +72,6 @@ class ConfigReader {
  public:
   explicit ConfigReader(const ReadDirectory& read) : read_(read) {
     set_defaults(outcome_.config, global_options());
-    set_defaults(default_listener_, listener_options());
-    set_defaults(default_listener_, own_options());
   }
 
   void read(const SourceFile& file);
@@ -110,7 +108,7 @@ class ConfigReader {
   Place file_;
   OpenSection section_;
   unsigned depth_ = 0;
-  ListenerConfig default_listener_;
+  ListenerConfig default_listener_ = default_listener();
   std::map<std::string, Place> seen_;          // Global keys that were set, and where.
   std::map<std::string, Place> default_seen_;  // The same before the first section.
   std::map<std::string, Place> sections_;      // "rule NAME" and the like.
@@ -168,9 +166,7 @@ void ConfigReader::open_listener(const Line& line) {
   const std::string_view address = take_word(rest);
   const auto port = port_word == "auto" ? std::optional<std::uint16_t>{0} : parse_port(port_word);
   section_ = {Section::listener, config().listeners.size(), {}};
-  ListenerConfig& one = config().listeners.emplace_back();
-  set_defaults(one, listener_options());
-  set_defaults(one, own_options());
+  ListenerConfig& one = config().listeners.emplace_back(default_listener());
   if (!address.starts_with('#')) one.address = address;
   if (!port) {
     error(line.place, "the port of a listener cannot be " + in_quotes(port_word) +

@@ -55,6 +55,7 @@ struct ListenerConfig : AccessConfig {  // Its own under per_listener_settings.
 const std::vector<OptionRow<ListenerConfig>>& listener_options();
 // Global keys that are a listener's own under per_listener_settings.
 const std::vector<OptionRow<ListenerConfig>>& own_options();
+ListenerConfig default_listener();
 // Copies what makes its TLS context: files, versions, ciphers.
 void copy_tls(ListenerConfig& to, const ListenerConfig& from);
 // What stands behind the word `listener`.

@@ -117,6 +117,13 @@ const std::string& acl_file_of(const Config& config, const ListenerConfig& one) 
   return config.per_listener_settings ? one.acl_file : config.acl_file;
 }
 
+ListenerConfig default_listener() {
+  ListenerConfig one;
+  set_defaults(one, listener_options());
+  set_defaults(one, own_options());
+  return one;
+}
+
 void copy_tls(ListenerConfig& to, const ListenerConfig& from) {
   to.certfile = from.certfile;
   to.keyfile = from.keyfile;

@@ -96,7 +96,7 @@ TEST_CASE("Sections take their keys, and global keys stay global behind them", "
       "  listener 1884 # a note\nstream s\nretention 7d\nkeys_max 10\nretain_available 0\n"
       "rule r\nfrom a/+/b\nfrom c/#\nto s\nkey ${topic[1]}-${client_id}-${a.b}\n");
   REQUIRE(config.listeners.size() == 2);
-  ListenerConfig first;
+  ListenerConfig first = default_listener();
   first.port = 0;
   first.address = "127.0.0.1";
   first.max_connections = 5;
