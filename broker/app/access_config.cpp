@@ -22,6 +22,15 @@ std::vector<ConfigFault> faults_of_access(const AccessConfig& access) {
          std::string{key} +
              " needs a jwt_key_file or jwt_secret_file: without one no token is taken"});
   }
+  const std::pair<std::string_view, const std::string&> addresses[] = {
+      {"auth_http_url", access.auth_http_url},
+      {"acl_http_url", access.acl_http_url},
+  };
+  for (const auto& [key, url] : addresses) {
+    if (url.empty() || url.starts_with("http://") || url.starts_with("https://")) continue;
+    faults.push_back({std::string{key},
+                      std::string{key} + " '" + url + "' must begin with http:// or https://"});
+  }
   return faults;
 }
 

@@ -1,8 +1,8 @@
 // broker/app/access_config.hpp
 //
-// AccessConfig is what decides beside password_file and acl_file who may come in: the keys of
-// tokens. Its options stand in the global section, or in each listener's under
-// per_listener_settings. KeyPlaces says where keys stand.
+// AccessConfig is what decides beside password_file and acl_file who may come in and do what: the
+// keys of tokens, a service of the operator. Its options stand in the global section, or in each
+// listener's under per_listener_settings. KeyPlaces says where keys stand.
 //
 // Sans-IO. A value, part of Config and of ListenerConfig.
 #pragma once
@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "storage/base/clock.hpp"
 
 namespace naru::broker {
 
@@ -34,6 +36,9 @@ std::string place_text(const KeyPlaces& places, std::string_view key);
 struct AccessConfig {
   std::string jwt_secret_file, jwt_key_file;
   std::string jwt_issuer, jwt_audience, jwt_username_claim;
+
+  std::string auth_http_url, acl_http_url;
+  Millis auth_http_timeout{0}, auth_http_cache{0};
 
   bool takes_tokens() const { return !jwt_secret_file.empty() || !jwt_key_file.empty(); }
   bool operator==(const AccessConfig&) const = default;

@@ -35,6 +35,10 @@ std::vector<OptionRow<Target>> with_access_options(std::vector<OptionRow<Target>
     access_option<&A::jwt_issuer, Target>({.key = "jwt_issuer", .reloadable = true, .help = "What a token's iss must be; not set: anything."}),
     access_option<&A::jwt_audience, Target>({.key = "jwt_audience", .reloadable = true, .help = "What a token's aud must be or contain; not set: only tokens without aud."}),
     access_option<&A::jwt_username_claim, Target>({.key = "jwt_username_claim", .default_text = "sub", .reloadable = true, .help = "The claim that names the user. A client's user name must be the same; without a user name (MQTT 5) the claim is its name."}),
+    access_option<&A::auth_http_url, Target>({.key = "auth_http_url", .reloadable = true, .help = "Where to ask, by POST of JSON, about a user whom password_file does not know and who has no token: 200 lets it in, 403 does not, anything else is a failure and lets nobody in."}),
+    access_option<&A::acl_http_url, Target>({.key = "acl_http_url", .reloadable = true, .help = "Where to ask in the same way about each topic of a publish or a will and each filter of a SUBSCRIBE; acl_file has to allow it as well."}),
+    access_option<&A::auth_http_timeout, Target>({.key = "auth_http_timeout", .type = OptionType::duration, .default_text = "3s", .min = 1, .max = 9'000, .reloadable = true, .help = "How long both may take to answer."}),
+    access_option<&A::auth_http_cache, Target>({.key = "auth_http_cache", .type = OptionType::duration, .default_text = "30s", .max = 86'400'000, .reloadable = true, .help = "How long their answers count; 0ms asks about every CONNECT, and about a right once a second. A reload forgets them all."}),
   };
   for (OptionRow<Target>& row : more) rows.push_back(std::move(row));
   return rows;

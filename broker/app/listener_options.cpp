@@ -145,7 +145,8 @@ const KeyPlaces& places_of(const Config& config, const ListenerConfig& one) {
 }
 
 bool proves_users(const Config& config, const ListenerConfig& one) {
-  return !password_file_of(config, one).empty() || access_of(config, one).takes_tokens();
+  return !password_file_of(config, one).empty() || access_of(config, one).takes_tokens() ||
+         !access_of(config, one).auth_http_url.empty();
 }
 
 std::vector<ConfigFault> faults_of(const ListenerConfig& one) {

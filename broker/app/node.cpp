@@ -228,6 +228,7 @@ void Node::stop() {
     }
   }
   if (committer_) committer_->stop();
+  access_caller_.stop();
   if (judge_) judge_->stop();  // Whoever waits for it has been told goodbye.
   if (judge_) judge_->join();
   if (reader_) reader_->join();

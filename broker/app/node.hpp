@@ -17,6 +17,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "broker/app/access_caller.hpp"
 #include "broker/app/config_file.hpp"
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
@@ -70,6 +71,7 @@ class Node : public ShardHost, public Control {
   bool read_cached(Fetched& fetched) override;
   void read_later(std::uint16_t shard, Fetch fetch) override;
   void judge_later(std::uint16_t shard, Application application) override;
+  void ask_right(std::uint16_t shard, RightQuestion question) override;
   bool admit_connection(Listener& listener) override;
   void connection_gone(Listener& listener) override;
   void channel_failed(BytesView address, BytesView why, bool was_open) override;
@@ -97,6 +99,8 @@ class Node : public ShardHost, public Control {
   // What the disk may have lost cannot be known: the next start reads what is really there.
   [[noreturn]] static void end_process(Errc why);
   static bool ask(Shard& shard, std::function<bool()> question);
+  void answer(std::uint16_t shard, std::uint64_t connection, const Admission& admission);
+  void ask_about(std::uint16_t shard, const Application& application, const AccessService& service);
   void keep_house();
   void keep_store_time();
   void keep_streams();
@@ -125,6 +129,7 @@ class Node : public ShardHost, public Control {
   std::unique_ptr<boost::asio::thread_pool> copier_;  // Of backups: they may take long.
   std::unique_ptr<boost::asio::thread_pool> judge_;   // Of passwords that take long.
   std::atomic<std::size_t> waiting_admissions_{0};
+  AccessCaller access_caller_{clock_};
   std::unique_ptr<HttpServer> http_;
   std::vector<OpenListener> listeners_;
   std::atomic<std::int64_t> connections_{0};

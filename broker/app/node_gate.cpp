@@ -1,6 +1,7 @@
 #include "broker/app/node_gate.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -79,6 +80,8 @@ Result<void> NodeGate::load(const Config& config) {
                      {{access.jwt_issuer, access.jwt_audience, access.jwt_username_claim},
                       secrets.get(secret, title("jwt_secret_file", secret)),
                       publics.get(keys, title("jwt_key_file", keys))},
+                     {access.auth_http_url, access.acl_http_url, access.auth_http_timeout,
+                      access.auth_http_cache},
                      acls.get(acl_file_of(config, listener)),
                      {from_of(listener.clientid_from), config.clientid_prefixes}});
   }
@@ -102,6 +105,7 @@ Admission NodeGate::admit(const Applicant& applicant) const {
   const Door to = door(applicant.listener);
   const bool by_token = to.tokens.is_on() && looks_like_token(applicant.password);
   const bool by_password = applicant.user && to.passwords && !by_token;
+  if (applicant.user && !by_token && to.is_asked_about(*applicant.user)) return {Verdict::later};
   if (by_password && to.passwords->is_costly(*applicant.user)) return {Verdict::later};
   return judge(to, applicant);
 }
@@ -111,8 +115,12 @@ Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
   if (to.tokens.is_on() && looks_like_token(applicant.password)) {
     TokenCheck::Verdict verdict =
         to.tokens.judge(applicant.password, applicant.user, applicant.now);
-    return {verdict.why == nullptr ? Verdict::admitted : Verdict::refused, verdict.why,
-            verdict.proof, std::move(verdict.user), verdict.ends_at};
+    return {verdict.why == nullptr ? Verdict::admitted : Verdict::refused,
+            verdict.why,
+            false,
+            verdict.proof,
+            std::move(verdict.user),
+            verdict.ends_at};
   }
   if (!applicant.user) {
     return {anonymous, "it gave no user name, and anonymous clients are not allowed", 0};
@@ -123,7 +131,7 @@ Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
   }
   switch (to.passwords->check(*applicant.user, applicant.password)) {
     case PasswordVerdict::accepted:
-      return {Verdict::admitted, "", to.passwords->proof_of(*applicant.user)};
+      return {Verdict::admitted, "", false, to.passwords->proof_of(*applicant.user)};
     case PasswordVerdict::unknown_user:
       return {Verdict::refused, "the user is not in password_file"};
     case PasswordVerdict::wrong_password: return {Verdict::refused, "the password is wrong"};
@@ -150,13 +158,32 @@ std::optional<ScramAccount> NodeGate::scram_account(ListenerNumber listener, Byt
 
 bool NodeGate::still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const {
   const Door to = door(listener);
-  if (proof != 0 && to.tokens.has(proof)) return true;
-  if (user.empty() || (!to.passwords && !to.tokens.is_on())) return to.anonymous;
+  if (proof != 0 && (to.tokens.has(proof) || to.service.proof() == proof)) return true;
+  if (user.empty() || !to.proves_names()) return to.anonymous;
   return proof != 0 && to.passwords && to.passwords->proof_of(user) == proof;
 }
 
 ClientIdRule NodeGate::client_ids(ListenerNumber listener) const {
   return door(listener).client_ids;
+}
+
+bool NodeGate::Door::is_asked_about(BytesView user) const {
+  return !service.auth_url.empty() && (!passwords || passwords->proof_of(user) == 0);
+}
+
+AccessService NodeGate::service_of(ListenerNumber listener) const { return door(listener).service; }
+
+AccessService NodeGate::service_for(ListenerNumber listener, BytesView user) const {
+  const Door to = door(listener);
+  return to.is_asked_about(user) ? to.service : AccessService{};
+}
+
+std::uint64_t AccessService::proof() const {
+  return auth_url.empty() ? 0 : std::hash<std::string>{}(auth_url) | 1;
+}
+
+bool NodeGate::asks_rights(ListenerNumber listener) const {
+  return !door(listener).service.acl_url.empty();
 }
 
 std::shared_ptr<const Acl> NodeGate::acl_of(ListenerNumber listener) const {

@@ -19,6 +19,14 @@
 
 namespace naru::broker {
 
+// The operator's service behind a listener; empty addresses: there is none.
+struct AccessService {
+  std::string auth_url, acl_url;
+  Millis timeout{0}, keep{0};
+
+  std::uint64_t proof() const;  // Of whom it has let in.
+};
+
 class NodeGate final : public Gate {
  public:
   // On an error its text names every wrong line of every file, and the old tables stay.
@@ -30,6 +38,10 @@ class NodeGate final : public Gate {
     return judge(door(applicant.listener), applicant);
   }
   std::optional<ScramAccount> scram_account(ListenerNumber listener, BytesView user) const override;
+  bool asks_rights(ListenerNumber listener) const override;
+  AccessService service_of(ListenerNumber listener) const;
+  // The service that has to be asked about this user; none: the files decide.
+  AccessService service_for(ListenerNumber listener, BytesView user) const;
   ClientIdRule client_ids(ListenerNumber listener) const override;
   bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const override;
   std::shared_ptr<const Acl> acl_of(ListenerNumber listener) const override;
@@ -40,8 +52,12 @@ class NodeGate final : public Gate {
     bool anonymous = false;
     std::shared_ptr<const PasswordFile> passwords;  // None: a name proves nothing.
     TokenCheck tokens;
+    AccessService service;
     std::shared_ptr<const Acl> acl;
     ClientIdRule client_ids;
+
+    bool is_asked_about(BytesView user) const;
+    bool proves_names() const { return passwords || tokens.is_on() || !service.auth_url.empty(); }
   };
   using Doors = std::vector<Door>;  // By listener.
 

@@ -98,6 +98,7 @@ ReloadOutcome Node::read_again() {
   TlsContexts contexts;
   if (!load_files(next, contexts, outcome.problems)) return outcome;
   in_force_ = std::move(next);
+  access_caller_.forget();
   for (const OpenListener& each : listeners_) {
     each.listener->set_tls(contexts[each.listener->number]);
   }

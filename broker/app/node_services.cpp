@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 
 #include "broker/app/node.hpp"
-#include "storage/base/limits.hpp"
 #include "storage/base/log.hpp"
 #include "storage/tables/journal.hpp"
 #include "storage/tables/schema.hpp"
@@ -193,25 +192,6 @@ void Node::read_later(std::uint16_t shard, Fetch fetch) {
       fetched->messages.push_back(message_of(row));
     }
     shards_[shard]->post([fetched](ShardCore& core) { core.on_fetched(*fetched); });
-  });
-}
-
-void Node::judge_later(std::uint16_t shard, Application application) {
-  const auto answer = [this, shard, id = application.connection](const Admission& admission) {
-    shards_[shard]->post(
-        [id, admission](ShardCore& core) { core.front().on_admission(id, admission); });
-  };
-  if (++waiting_admissions_ > limits::waiting_admissions) {
-    --waiting_admissions_;
-    return answer({Admission::Verdict::busy, "too many passwords wait to be checked"});
-  }
-  asio::post(*judge_, [this, answer, application = std::move(application)] {
-    std::optional<BytesView> user;
-    if (application.user) user = *application.user;
-    const Admission admission =
-        gate_.admit_slowly({application.listener, user, application.password, wall()});
-    --waiting_admissions_;
-    answer(admission);
   });
 }
 

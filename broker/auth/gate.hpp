@@ -33,7 +33,23 @@ struct Application {
   std::uint64_t connection = 0;
   ListenerNumber listener = 0;
   std::optional<Bytes> user;
-  Bytes password;
+  Bytes password, client_id, address;
+};
+
+// What a service of the operator is asked about a topic or a filter; Front::on_right() gets the
+// answer.
+struct RightQuestion {
+  std::uint64_t connection = 0;
+  ListenerNumber listener = 0;
+  Bytes user, client_id, address, topic;
+  Access access = Access::read;
+};
+struct RightAnswer {
+  Bytes topic;
+  Access access = Access::read;
+  bool allowed = false;
+  bool failed = false;  // It gave none.
+  Millis keep{0};       // How long it counts.
 };
 
 struct Admission {
@@ -45,6 +61,7 @@ struct Admission {
   };
   Verdict verdict = Verdict::refused;
   const char* why = "";     // Not admitted: for the log.
+  bool failed = false;      // Refused for want of an answer.
   std::uint64_t proof = 0;  // Admitted: what of the files let it in; changes with them.
   Bytes user{};             // Whom a token names where the client gave no name.
   WallMillis ends_at = 0;   // When this comes to its end; 0: never.
@@ -80,6 +97,8 @@ class Gate {
   virtual bool still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const = 0;
   // The rights of who comes in there; none: everything is allowed.
   virtual std::shared_ptr<const Acl> acl_of(ListenerNumber listener) const = 0;
+  // Whether a service has to be asked about every topic, and is not asked here.
+  virtual bool asks_rights(ListenerNumber listener) const = 0;
   // A will is published long after its connection, by nobody in particular: whether any listener
   // lets its client publish it.
   virtual bool admits_will(const AclSubject& subject, BytesView topic) const = 0;
@@ -95,6 +114,7 @@ class OpenGate final : public Gate {
   ClientIdRule client_ids(ListenerNumber) const override { return {}; }
   bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return true; }
   std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return nullptr; }
+  bool asks_rights(ListenerNumber) const override { return false; }
   bool admits_will(const AclSubject&, BytesView) const override { return true; }
 };
 

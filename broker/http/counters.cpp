@@ -35,6 +35,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::dropped_group_ended, "naru_dropped_total", counter, dropped, {"cause", "group_ended"}},
   {&C::wrong_identity,     "naru_wrong_identity_total",     counter, "Connects to a session of another identity."},
   {&C::denied_connects,    "naru_denied_connects_total",    counter, "CONNECTs refused for a user name, a password or a client id."},
+  {&C::failed_access_calls, "naru_failed_access_calls_total", counter, "Questions to auth_http_url and acl_http_url without a clear answer; each counts as a refusal."},
   {&C::denied_publishes,   "naru_denied_publishes_total",   counter, "Publishes and wills refused: a right was missing, or the payload was larger than message_size_limit."},
   {&C::denied_subscribes,  "naru_denied_subscribes_total",  counter, "Filters of SUBSCRIBEs a right was missing for."},
   {&C::denied_deliveries,  "naru_denied_deliveries_total",  counter, "Messages not delivered because their client may not read the topic."},

@@ -159,6 +159,9 @@ bool Shard::carry_out() {
   for (Application& each : std::exchange(output.applications, {})) {
     host_.judge_later(self, std::move(each));
   }
+  for (RightQuestion& each : std::exchange(output.questions, {})) {
+    host_.ask_right(self, std::move(each));
+  }
   send_all();
   close_all();
   const bool more = !output.resumed.empty() || !output.fetches.empty();

@@ -30,6 +30,7 @@ class ShardHost {
   virtual void read_later(std::uint16_t shard, Fetch fetch) = 0;
   // Judges on another thread, then calls Shard::post with the answer.
   virtual void judge_later(std::uint16_t shard, Application application) = 0;
+  virtual void ask_right(std::uint16_t shard, RightQuestion question) = 0;
   // False: the limit of the listener or of the node is reached.
   virtual bool admit_connection(Listener& listener) = 0;
   virtual void connection_gone(Listener& listener) = 0;

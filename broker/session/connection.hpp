@@ -51,6 +51,15 @@ struct ScramDialogue {
   std::uint64_t proof = 0;
 };
 
+// What acl_http_url has said.
+struct KnownRight {
+  Bytes topic;
+  Access access = Access::read;
+  bool allowed = false;
+  bool failed = false;
+  Instant until;
+};
+
 struct Connection {
   enum class State : std::uint8_t { awaiting_connect, judging, proving, attaching, live, closing };
 
@@ -77,10 +86,14 @@ struct Connection {
   Bytes held;                             // The body of CONNECT, until its client is judged.
   Bytes claimed;                          // The user of an exchange, before it is proved.
   Bytes auth_method, auth_data;           // Of AUTH; the data of a CONNACK to come.
-  std::unique_ptr<ScramDialogue> scram;   // Under way.
-  std::shared_ptr<const Acl> acl;         // None: it may do everything.
-  std::optional<std::uint64_t> proof;     // Of its admission; none: the gate was not asked.
-  WallMillis rights_end_at = 0;           // When its token expires; 0: never.
+  Admission admission;                    // While its will waits for a right.
+  bool asks_rights = false;
+  unsigned rights_open = 0;  // Questions without an answer; nothing is read meanwhile.
+  std::vector<KnownRight> rights;
+  std::unique_ptr<ScramDialogue> scram;  // Under way.
+  std::shared_ptr<const Acl> acl;        // None: it may do everything.
+  std::optional<std::uint64_t> proof;    // Of its admission; none: the gate was not asked.
+  WallMillis rights_end_at = 0;          // When its token expires; 0: never.
   LaneId lane = 0;
   SessionNumber session = 0;  // 0: clean.
   std::uint64_t epoch = 0;

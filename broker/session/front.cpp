@@ -73,7 +73,7 @@ void Front::touch(Connection& c) {
 // ---- input -------------------------------------------------------------------------------------
 
 bool Front::may_read(const Connection& c) const {
-  if (!c.takes_input()) return false;
+  if (!c.takes_input() || c.rights_open != 0) return false;
   if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
   return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
 }
@@ -120,6 +120,7 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
 bool Front::handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed) {
   if (c.state == Connection::State::live) {
     handle_live(c, frame);
+    if (c.rights_open != 0) consumed = 0;  // It comes again when they are known.
     return true;
   }
   if (c.state == Connection::State::proving) {
@@ -265,6 +266,8 @@ void Front::reload() {
     Connection& c = *connection;
     if (!c.is_in()) continue;
     c.acl = gate_.acl_of(c.peer.listener);
+    c.asks_rights = gate_.asks_rights(c.peer.listener);
+    c.rights.clear();
     if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
     withdraw(id, "it would not be let in any more after the reload");
   }

@@ -50,6 +50,8 @@ class Front final : public LiveSink {
   // Ends every connection; its reason says that the node goes away.
   void shut_down();
 
+  void on_right(ConnectionId id, const RightAnswer& answer);  // To a RightQuestion.
+
   // ---- from lanes ----
   void on(const hop::Attached& attached);
   void on(const hop::Evict& evict);
@@ -91,7 +93,8 @@ class Front final : public LiveSink {
   Admission ask(const Connection& c, const mqtt::Connect& connect) const;
   void hold(Connection& c, const mqtt::Frame& frame, Connection::State state);
   void enter_held(Connection& c, const Admission& admission);
-  void enter(Connection& c, mqtt::Connect& connect, const Admission& admission);
+  void enter(Connection& c, mqtt::Connect& connect, const mqtt::Frame& frame,
+             const Admission& admission);
   void begin_proving(Connection& c, const mqtt::Connect& connect, const mqtt::Frame& frame);
   std::optional<Bytes> challenge(Connection& c, BytesView client_first);
   void handle_proving(Connection& c, const mqtt::Frame& frame);
@@ -112,6 +115,8 @@ class Front final : public LiveSink {
   void publish_twice(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
   // REQUIRES: c.acl. A refusal is counted and explained.
   bool may(const Connection& c, Denial::Kind kind, BytesView topic);
+  bool knows_right(Connection& c, Denial::Kind kind, BytesView topic);  // Else asks.
+  bool was_granted(const Connection& c, Denial::Kind kind, BytesView topic);
   void explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why);
   void deny(Connection& c, const mqtt::Publish& p);
   void reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id);
@@ -127,6 +132,7 @@ class Front final : public LiveSink {
   void send_waiting(Connection& c);
   void on_subscribe(Connection& c, const mqtt::Frame& frame);
   void on_unsubscribe(Connection& c, const mqtt::Frame& frame);
+  bool knows_rights(Connection& c, const mqtt::Subscribe& packet);
   std::uint8_t judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry);
   void subscribe_clean(Connection& c, hop::Subscribe subscribe);
   void answer_subscribe(Connection& c, hop::Subscribed subscribed);

@@ -96,11 +96,15 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   }
   const Admission admission = ask(c, connect);
   if (admission.verdict != Admission::Verdict::later) {
-    enter(c, connect, admission);
+    enter(c, connect, frame, admission);
     return true;
   }
-  Application application{c.id, c.peer.listener, std::nullopt,
-                          Bytes{connect.password.value_or(BytesView{})}};
+  Application application{c.id,
+                          c.peer.listener,
+                          std::nullopt,
+                          Bytes{connect.password.value_or(BytesView{})},
+                          Bytes{connect.client_id},
+                          c.peer.address};
   if (connect.username) application.user = Bytes{*connect.username};
   output_.applications.push_back(std::move(application));
   hold(c, frame, Connection::State::judging);
@@ -127,12 +131,18 @@ void Front::enter_held(Connection& c, const Admission& admission) {
   const mqtt::Frame frame{static_cast<std::uint8_t>(mqtt::PacketType::connect) << 4, held,
                           1 + mqtt::varint_size(held.size()) + held.size()};
   mqtt::Connect connect;
-  if (read_connect(c, frame, connect)) enter(c, connect, admission);
+  if (!read_connect(c, frame, connect)) return;
+  // A reload may have changed where ids come from, and with it the lane.
+  const bool is_here =
+      connect.client_id.empty() ||
+      settings_.shard_of_lane(cluster::lane_of(connect.client_id)) == settings_.shard;
+  enter(c, connect, frame,
+        is_here ? admission : Admission{Admission::Verdict::busy, "a reload moved its id"});
 }
 
 void Front::on_admission(ConnectionId id, const Admission& admission) {
   Connection* const c = find(id);
-  if (c == nullptr || c->state != Connection::State::judging) return;
+  if (c == nullptr || c->state != Connection::State::judging || c->rights_open != 0) return;
   enter_held(*c, admission);
 }
 
@@ -145,8 +155,17 @@ void Front::give_up(Connection& c) {
   }
 }
 
-void Front::enter(Connection& c, mqtt::Connect& connect, const Admission& admission) {
-  const ReasonCode reason = judge(c, connect, admission);
+void Front::enter(Connection& c, mqtt::Connect& connect, const mqtt::Frame& frame,
+                  const Admission& admission) {
+  ReasonCode reason = judge(c, connect, admission);
+  if (reason == ReasonCode::success && connect.will) {
+    if (!knows_right(c, Denial::Kind::publish, connect.will->topic)) {
+      hold(c, frame, Connection::State::judging);
+      c.admission = admission;
+      return;
+    }
+    reason = judge_will(c, connect);
+  }
   if (reason == ReasonCode::success) return attach(c, connect);
   ++counters_.refused_connects;
   refuse(c, reason);
@@ -167,6 +186,7 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
   c.client_id = connect.client_id;
   c.identity = connect.username.value_or(BytesView{});
   if (!admission.is_admitted()) {
+    if (admission.failed) ++counters_.failed_access_calls;
     explain(c, Denial::Kind::connect, {}, admission.why);
     if (admission.verdict == Admission::Verdict::busy) return ReasonCode::server_busy;
     const bool proved = connect.username || connect.password;
@@ -189,7 +209,8 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
     return ReasonCode::not_authorized;
   }
   c.acl = gate_.acl_of(c.peer.listener);
-  return connect.will ? judge_will(c, connect) : ReasonCode::success;
+  c.asks_rights = gate_.asks_rights(c.peer.listener);
+  return ReasonCode::success;
 }
 
 mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
@@ -205,7 +226,10 @@ mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
     return c.version == Version::v5 ? ReasonCode::packet_too_large : ReasonCode::not_authorized;
   }
   if (connect.will->retain && !settings_.retain_available) return ReasonCode::retain_not_supported;
-  if (!c.acl || may(c, Denial::Kind::publish, topic)) return ReasonCode::success;
+  if ((!c.acl || may(c, Denial::Kind::publish, topic)) &&
+      was_granted(c, Denial::Kind::publish, topic)) {
+    return ReasonCode::success;
+  }
   if (c.version == Version::v5) return ReasonCode::not_authorized;
   connect.will.reset();  // As mosquitto has it: the client comes in, its will goes nowhere.
   return ReasonCode::success;

@@ -29,6 +29,7 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
     return end(c, ReasonCode::protocol_error);
   }
   if (p.retain && !settings_.retain_available) return end(c, ReasonCode::retain_not_supported);
+  if (!knows_right(c, Denial::Kind::publish, p.topic)) return;
   ++counters_.publishes_in;
   if (p.qos != Qos::at_most_once && c.version == mqtt::Version::v5 &&
       c.acks.size() + c.open_qos2 >= settings_.receive_maximum) {
@@ -40,7 +41,10 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
       return end(c, ReasonCode::packet_too_large, payload_too_large);
     return deny(c, p);
   }
-  if (c.acl && !may(c, Denial::Kind::publish, p.topic)) return deny(c, p);
+  if ((c.acl && !may(c, Denial::Kind::publish, p.topic)) ||
+      !was_granted(c, Denial::Kind::publish, p.topic)) {
+    return deny(c, p);
+  }
   BytesView command_id;
   switch (topic_kind(p.topic, settings_.command_prefix, c.client_id, command_id)) {
     case TopicKind::forbidden:

@@ -32,13 +32,28 @@ std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry
   if (c.acl && c.version == mqtt::Version::v5 && !may(c, Denial::Kind::subscribe, entry.filter)) {
     return code(ReasonCode::not_authorized);
   }
+  if (!was_granted(c, Denial::Kind::subscribe, entry.filter)) {
+    return code(ReasonCode::not_authorized);
+  }
   return static_cast<std::uint8_t>(entry.qos);
+}
+
+// Asks about all filters at once.
+bool Front::knows_rights(Connection& c, const mqtt::Subscribe& packet) {
+  std::size_t count = 0;
+  for (const mqtt::SubscribeEntry& entry : packet.entries) {
+    if (++count > limits::filters_per_packet) break;  // It will be refused.
+    if (c.acl && !c.acl->check_filter({c.identity, c.client_id}, entry.filter).allowed) continue;
+    knows_right(c, Denial::Kind::subscribe, entry.filter);
+  }
+  return c.rights_open == 0;
 }
 
 void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
   mqtt::Subscribe packet;
   const mqtt::DecodeError error = mqtt::decode_subscribe(frame, c.version, packet);
   if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (c.asks_rights && !knows_rights(c, packet)) return;
   std::vector<storage::FilterRow> rows;
   Bytes codes;
   Joining joining;

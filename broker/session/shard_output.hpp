@@ -34,7 +34,7 @@ struct ShardCounters {
   std::uint64_t denied_deliveries = 0;
   std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
-  std::uint64_t refused_disk_full = 0, failed_handshakes = 0;
+  std::uint64_t refused_disk_full = 0, failed_handshakes = 0, failed_access_calls = 0;
 };
 
 // What the disk has room for. Acknowledgements, cursors and whatever frees room always go through.
@@ -88,7 +88,6 @@ struct HandOver {
   std::uint16_t shard = 0;
   Peer peer;
 };
-
 // A request of the API that waited for a commit.
 struct Answered {
   std::uint64_t request = 0;
@@ -118,7 +117,8 @@ struct ShardOutput {
   std::vector<Answered> answered;
   std::vector<Denial> denials;
   std::vector<Application> applications;  // To be judged elsewhere.
-  bool resume_commits = false;  // The committer may take units of this shard again.
+  std::vector<RightQuestion> questions;   // The same.
+  bool resume_commits = false;            // The committer may take units of this shard again.
 };
 
 }  // namespace naru::broker

@@ -51,6 +51,11 @@ inline constexpr std::size_t sessions_per_lane = 65'536;
 // Clients whose passwords wait for a thread that may take its time; further ones are told to come
 // again, which costs less than to keep them.
 inline constexpr std::size_t waiting_admissions = 1'024;
+// Questions to the operator's service under way or waiting; what is beyond counts as no answer.
+inline constexpr std::size_t http_calls = 4'096;
+// Its answers, some 100 bytes each; and those a connection has at hand.
+inline constexpr std::size_t remembered_answers = 65'536;
+inline constexpr std::size_t known_rights = 64;
 // A message of SCRAM: a name, two nonces and a proof.
 inline constexpr std::size_t scram_message_bytes = 4 * 1024;
 // A token as password; those of large identity providers have some 4 KiB.

@@ -1,23 +1,15 @@
 // test/broker/session/front_admission_test.cpp
 //
 // Goal: a client comes in when its answer or its proof is there, with the right code where it does
-// not, and nothing of it counts before. Method: dialogues in MQTT packets with one shard's core and
-// a gate that says what the test wants; each fails once at every step.
+// not, and nothing of it counts before. Method: dialogues in MQTT packets; each fails once at every
+// step.
 
-#include <catch2/catch.hpp>
-
-#include "broker/mqtt/encoder.hpp"
-#include "broker/session/shard_core.hpp"
-#include "storage/base/base64.hpp"
+#include "test/broker/session/front_dialogue.hpp"
 
 namespace naru::broker {
 namespace {
 
-using Verdict = Admission::Verdict;
-using mqtt::PacketType;
-using mqtt::ReasonCode;
-
-constexpr ConnectionId id = 1;
+using namespace dialogue;
 
 // RFC 7677 section 3.
 constexpr BytesView client_first = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
@@ -25,114 +17,6 @@ constexpr BytesView client_final =
     "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
     "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
 constexpr BytesView server_final = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
-constexpr BytesView scram = "SCRAM-SHA-256";
-
-class ScriptedGate final : public Gate {
- public:
-  Admission admit(const Applicant&) const override { return admission; }
-  std::optional<ScramAccount> scram_account(ListenerNumber, BytesView) const override {
-    if (!offers_scram) return std::nullopt;
-    return ScramAccount{make_scram_keys("pencil", *decode_base64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096),
-                        7, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"};
-  }
-  ClientIdRule client_ids(ListenerNumber) const override { return {}; }
-  bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return admits; }
-  std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return nullptr; }
-  bool admits_will(const AclSubject&, BytesView) const override { return true; }
-
-  Admission admission{Verdict::later};
-  bool admits = true, offers_scram = true;
-};
-
-// What the broker said: the type of the packet, its reason and its authentication data.
-struct Said {
-  PacketType type{};
-  ReasonCode reason = ReasonCode::success;
-  Bytes data;
-};
-
-struct Shard {
-  Shard() {
-    begin();
-    core.front().opened(id, {"10.0.0.1:5", 0});
-    core.end_turn();
-  }
-  void begin() { core.begin_turn(now, 0, 0); }
-  template <class Input>
-  void turn(Input&& input) {
-    begin();
-    input();
-    core.end_turn();
-  }
-  void hear(BytesView bytes) {
-    turn([&] { core.front().receive(id, bytes); });
-  }
-  void answer(const Admission& admission) {
-    turn([&] { core.front().on_admission(id, admission); });
-  }
-  bool is_closing() {
-    const auto& closing = core.output().closing;
-    return std::ranges::find(closing, id) != closing.end();
-  }
-  // The packets since the last call.
-  std::vector<Said> said() {
-    Bytes* const output = core.front().output(id);
-    const Bytes bytes = output == nullptr ? Bytes{} : std::exchange(*output, {});
-    std::vector<Said> list;
-    BytesView rest = bytes;
-    mqtt::Frame frame;
-    while (mqtt::next_frame(rest, 0, frame) == mqtt::Framing::complete) {
-      list.push_back(read(frame));
-      rest.remove_prefix(frame.size);
-    }
-    CHECK(rest.empty());
-    return list;
-  }
-  static Said read(const mqtt::Frame& frame) {
-    Said one{mqtt::type_of(frame), ReasonCode::success, {}};
-    if (one.type == PacketType::connack) {
-      mqtt::Connack packet;
-      REQUIRE(decode_connack(frame, mqtt::Version::v5, packet) == mqtt::DecodeError::none);
-      one.reason = packet.reason;
-      one.data = packet.authentication_data.value_or(BytesView{});
-    } else if (one.type == PacketType::auth) {
-      mqtt::Auth packet;
-      REQUIRE(decode_auth(frame, mqtt::Version::v5, packet) == mqtt::DecodeError::none);
-      one.reason = packet.reason;
-      one.data = packet.data.value_or(BytesView{});
-    } else if (one.type == PacketType::disconnect) {
-      mqtt::Disconnect packet;
-      REQUIRE(decode_disconnect(frame, mqtt::Version::v5, packet) == mqtt::DecodeError::none);
-      one.reason = packet.reason;
-    }
-    return one;
-  }
-  // One packet, and its reason.
-  Said said_one(PacketType type) {
-    const auto list = said();
-    REQUIRE(list.size() == 1);
-    CHECK(list[0].type == type);
-    return list[0];
-  }
-
-  Instant now{Duration{1'000'000}};
-  FilterIndex routes;
-  ScriptedGate gate;
-  RuleSet rules;
-  ShardCore core{ShardSettings{}, routes, gate, rules, Rng{1}};
-};
-
-Bytes connect_packet(std::optional<BytesView> method = {}, std::optional<BytesView> data = {},
-                     std::optional<BytesView> user = {}) {
-  mqtt::Connect packet;
-  packet.client_id = "car1";
-  packet.username = user;
-  packet.authentication_method = method;
-  packet.authentication_data = data;
-  Bytes bytes;
-  mqtt::encode(packet, bytes);
-  return bytes;
-}
 
 Bytes auth_packet(ReasonCode reason, std::optional<BytesView> data, BytesView method = scram) {
   mqtt::Auth packet;
@@ -141,12 +25,6 @@ Bytes auth_packet(ReasonCode reason, std::optional<BytesView> data, BytesView me
   packet.data = data;
   Bytes bytes;
   mqtt::encode(packet, mqtt::Version::v5, bytes);
-  return bytes;
-}
-
-Bytes ping() {
-  Bytes bytes;
-  mqtt::encode(mqtt::Pingreq{}, mqtt::Version::v5, bytes);
   return bytes;
 }
 

@@ -1,0 +1,71 @@
+// Front's part that asks a service of the operator for rights (acl_http_url) and waits with what
+// depends on them. While a question is open nothing more is read from that client, so the order of
+// what it says stays.
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/session/front.hpp"
+#include "storage/base/limits.hpp"
+
+namespace naru::broker {
+
+namespace {
+
+// However short an answer may be kept: the packet it was asked for is looked at again.
+constexpr Millis shortest_keep{1'000};
+
+Access access_of(Denial::Kind kind) {
+  return kind == Denial::Kind::publish ? Access::write : Access::read;
+}
+
+const KnownRight* find_right(const Connection& c, Access access, BytesView topic) {
+  const auto found = std::ranges::find_if(c.rights, [&](const KnownRight& each) {
+    return each.access == access && each.topic == topic;
+  });
+  return found == c.rights.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+bool Front::knows_right(Connection& c, Denial::Kind kind, BytesView topic) {
+  if (!c.asks_rights) return true;
+  const KnownRight* const known = find_right(c, access_of(kind), topic);
+  if (known != nullptr && now_ < known->until) return true;
+  // Between packets: those of the one that waits are all needed, however many it names.
+  if (c.rights_open == 0 && c.rights.size() >= limits::known_rights) c.rights.clear();
+  output_.questions.push_back({c.id, c.peer.listener, c.identity, c.client_id, c.peer.address,
+                               Bytes{topic}, access_of(kind)});
+  ++c.rights_open;
+  return false;
+}
+
+void Front::on_right(ConnectionId id, const RightAnswer& answer) {
+  Connection* const c = find(id);
+  if (c == nullptr || c->rights_open == 0) return;
+  if (answer.failed) ++counters_.failed_access_calls;
+  std::erase_if(c->rights, [&](const KnownRight& each) {
+    return now_ >= each.until || (each.access == answer.access && each.topic == answer.topic);
+  });
+  c->rights.push_back({answer.topic, answer.access, answer.allowed, answer.failed,
+                       now_ + std::max(answer.keep, shortest_keep)});
+  if (--c->rights_open != 0) return;
+  if (c->state == Connection::State::judging)
+    return enter_held(*c, std::exchange(c->admission, {}));
+  if (!std::exchange(c->paused, false)) return;
+  c->last_received = now_;
+  output_.resumed.push_back(id);
+}
+
+// REQUIRES: knows_right().
+bool Front::was_granted(const Connection& c, Denial::Kind kind, BytesView topic) {
+  if (!c.asks_rights) return true;
+  const KnownRight* const known = find_right(c, access_of(kind), topic);
+  if (known != nullptr && known->allowed) return true;
+  explain(
+      c, kind, topic,
+      known == nullptr || known->failed ? "acl_http_url gave no answer" : "acl_http_url denies it");
+  return false;
+}
+
+}  // namespace naru::broker

@@ -1,0 +1,112 @@
+// test/broker/session/front_rights_test.cpp
+//
+// Goal: what needs a right that has to be asked for waits for the answer, in its order, and does
+// nothing before. Method: dialogues in MQTT packets with answers in every order.
+
+#include "test/broker/session/front_dialogue.hpp"
+
+namespace naru::broker {
+namespace {
+
+using namespace dialogue;
+
+Bytes publish_packet(BytesView topic, mqtt::PacketId packet_id) {
+  Bytes bytes;
+  mqtt::PublishHead head;
+  head.qos = mqtt::Qos::at_least_once;
+  head.packet_id = packet_id;
+  mqtt::encode_publish(bytes, mqtt::Version::v5, head, topic, {}, "x");
+  return bytes;
+}
+
+Bytes subscribe_packet(std::initializer_list<BytesView> filters) {
+  Bytes raw, bytes;
+  for (const BytesView filter : filters) {
+    mqtt::SubscribeEntry entry;
+    entry.filter = filter;
+    mqtt::append_entry(raw, entry);
+  }
+  mqtt::Subscribe packet;
+  packet.packet_id = 1;
+  packet.entries = mqtt::SubscribeEntries{raw};
+  mqtt::encode(packet, mqtt::Version::v5, bytes);
+  return bytes;
+}
+
+// A shard whose client's rights have to be asked for.
+std::unique_ptr<Shard> asking() {
+  auto shard = std::make_unique<Shard>();
+  shard->gate.admission = {Verdict::admitted};
+  shard->gate.asks = true;
+  shard->hear(connect_packet());
+  shard->said();
+  return shard;
+}
+
+void answer(Shard& shard, BytesView topic, Access access, bool allowed) {
+  shard.turn([&] {
+    shard.core.front().on_right(id, {Bytes{topic}, access, allowed, false, Millis{60'000}});
+  });
+}
+
+// Topics that were asked for since the last call.
+std::vector<Bytes> asked(Shard& shard) {
+  std::vector<Bytes> topics;
+  for (RightQuestion& each : std::exchange(shard.core.output().questions, {})) {
+    topics.push_back(std::move(each.topic));
+  }
+  return topics;
+}
+
+}  // namespace
+
+TEST_CASE("A publish waits for its right, and what follows it waits as well", "[session][gate]") {
+  const auto shard = asking();
+  const Bytes both = publish_packet("a", 1) + ping();
+  CHECK(shard->hear(both) == 0);
+  CHECK(asked(*shard) == std::vector<Bytes>{"a"});
+  CHECK(shard->said().empty());
+  answer(*shard, "a", Access::write, true);
+  CHECK(shard->core.output().resumed.back() == id);
+  CHECK(shard->hear(both) == both.size());
+  const auto said = shard->said();
+  REQUIRE(said.size() == 2);
+  CHECK(said[0].type == PacketType::puback);
+  CHECK(said[1].type == PacketType::pingresp);
+  CHECK(shard->core.counters().publishes_in == 1);
+
+  CHECK(shard->hear(publish_packet("a", 2)) != 0);  // Known by now.
+  CHECK(asked(*shard).empty());
+  shard->now = shard->now + Seconds{61};
+  CHECK(shard->hear(publish_packet("a", 3)) == 0);  // And no longer.
+  answer(*shard, "a", Access::write, false);
+  shard->said();
+  shard->hear(publish_packet("a", 3));
+  CHECK(shard->said_one(PacketType::puback).type == PacketType::puback);
+  CHECK(shard->core.counters().denied_publishes == 1);
+}
+
+TEST_CASE("All filters of a packet are asked for at once", "[session][gate]") {
+  const auto shard = asking();
+  const Bytes packet = subscribe_packet({"a", "b", "c"});
+  CHECK(shard->hear(packet) == 0);
+  CHECK(asked(*shard) == std::vector<Bytes>{"a", "b", "c"});
+  answer(*shard, "b", Access::read, false);
+  answer(*shard, "a", Access::read, true);
+  CHECK(shard->core.output().resumed == std::vector<ConnectionId>{id});  // Of CONNACK.
+  answer(*shard, "c", Access::read, true);
+  CHECK(shard->core.output().resumed.size() == 2);
+  CHECK(shard->hear(packet) == packet.size());
+  CHECK(shard->said_one(PacketType::suback).type == PacketType::suback);
+  CHECK(shard->core.counters().denied_subscribes == 1);
+}
+
+TEST_CASE("A right that is answered after its client has gone is forgotten", "[session][gate]") {
+  const auto shard = asking();
+  shard->hear(publish_packet("a", 1));
+  shard->turn([&] { shard->core.front().closed(id); });
+  answer(*shard, "a", Access::write, true);
+  CHECK(shard->core.front().size() == 0);
+}
+
+}  // namespace naru::broker
