@@ -19,6 +19,9 @@
 
 namespace naru::broker {
 
+// The authentication method of MQTT 5.
+inline constexpr BytesView scram_method = "SCRAM-SHA-256";
+
 // What is kept in place of a password: from it nobody can log in elsewhere.
 struct ScramKeys {
   static constexpr std::uint32_t iterations_usual = 4'096;

@@ -51,6 +51,14 @@ struct ScramDialogue {
   std::uint64_t proof = 0;
 };
 
+// What is kept of a client while it comes in.
+struct Entrance {
+  Bytes held;           // The body of CONNECT, until it is judged.
+  Bytes claimed;        // The user of an exchange, before it is proved.
+  Bytes answer;         // To its proof; goes out with CONNACK.
+  Admission admission;  // While its will waits for a right.
+};
+
 // What acl_http_url has said.
 struct KnownRight {
   Bytes topic;
@@ -83,10 +91,8 @@ struct Connection {
   Bytes client_id;
   Bytes identity;
   std::unique_ptr<TopicAliases> aliases;  // None: neither side may use any.
-  Bytes held;                             // The body of CONNECT, until its client is judged.
-  Bytes claimed;                          // The user of an exchange, before it is proved.
-  Bytes auth_method, auth_data;           // Of AUTH; the data of a CONNACK to come.
-  Admission admission;                    // While its will waits for a right.
+  std::unique_ptr<Entrance> entrance;     // Until it has come in.
+  bool by_scram = false;                  // It may prove itself again.
   bool asks_rights = false;
   unsigned rights_open = 0;  // Questions without an answer; nothing is read meanwhile.
   std::vector<KnownRight> rights;

@@ -12,8 +12,6 @@ using mqtt::PacketType;
 
 namespace {
 
-constexpr BytesView scram_method = "SCRAM-SHA-256";
-
 Bytes fault_of(const ScramDialogue& dialogue) {
   return dialogue.proof == 0 ? "the user has no line for SCRAM in password_file"
                              : "its proof is wrong";
@@ -36,7 +34,7 @@ std::optional<Bytes> Front::challenge(Connection& c, BytesView client_first) {
 void Front::send_auth(Connection& c, ReasonCode reason, BytesView text) {
   mqtt::Auth packet;
   packet.reason = reason;
-  packet.method = c.auth_method;
+  packet.method = scram_method;
   packet.data = text;
   mqtt::encode(packet, c.version, c.output);
   touch(c);
@@ -75,7 +73,7 @@ void Front::begin_proving(Connection& c, const mqtt::Connect& connect, const mqt
   }
   const auto answer = challenge(c, text);  // None: a reload has just gone by.
   if (!answer) return refuse_proving(c, ReasonCode::bad_authentication_method, not_offered);
-  c.auth_method = scram_method;
+  c.by_scram = true;
   hold(c, frame, Connection::State::proving);
   send_auth(c, ReasonCode::continue_authentication, *answer);
 }
@@ -88,13 +86,13 @@ void Front::handle_proving(Connection& c, const mqtt::Frame& frame) {
   mqtt::Auth auth;
   const mqtt::DecodeError error = mqtt::decode_auth(frame, c.version, auth);
   if (error != mqtt::DecodeError::none) return refuse_proving(c, mqtt::reason_of(error), {});
-  if (auth.reason != ReasonCode::continue_authentication || auth.method != c.auth_method) {
+  if (auth.reason != ReasonCode::continue_authentication || auth.method != scram_method) {
     return refuse_proving(c, ReasonCode::protocol_error, {});
   }
   const std::unique_ptr<ScramDialogue> dialogue = std::move(c.scram);
   auto answer = dialogue->server.verify(auth.data.value_or(BytesView{}));
   if (!answer) return refuse_proving(c, ReasonCode::not_authorized, fault_of(*dialogue));
-  c.auth_data = std::move(*answer);  // Goes out with CONNACK.
+  c.entrance->answer = std::move(*answer);
   Admission admission{Admission::Verdict::admitted};
   admission.proof = dialogue->proof;
   enter_held(c, admission);
@@ -106,7 +104,7 @@ void Front::on_auth(Connection& c, const mqtt::Frame& frame) {
   mqtt::Auth auth;
   const mqtt::DecodeError error = mqtt::decode_auth(frame, c.version, auth);
   if (error != mqtt::DecodeError::none) return fail(c, error);
-  const bool same_method = !c.auth_method.empty() && auth.method == c.auth_method;
+  const bool same_method = c.by_scram && auth.method == scram_method;
   const bool begins = auth.reason == ReasonCode::re_authenticate;
   const bool goes_on = auth.reason == ReasonCode::continue_authentication;
   const bool expected = c.scram ? goes_on : begins;

@@ -63,8 +63,9 @@ bool Front::read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect&
     // Where both are given they are the same, or begin_proving() refuses.
     const auto user = ScramServer::user_of(connect.authentication_data.value_or(BytesView{}));
     if (user && !connect.username) {
-      c.claimed = *user;
-      connect.username = BytesView{c.claimed};
+      if (!c.entrance) c.entrance = std::make_unique<Entrance>();
+      c.entrance->claimed = *user;
+      connect.username = BytesView{c.entrance->claimed};
     }
   }
   // A certificate that names its user is proof enough; what CONNECT says of one does not count.
@@ -122,12 +123,13 @@ Admission Front::ask(const Connection& c, const mqtt::Connect& connect) const {
 
 // Keeps the packet: what follows it on the wire waits, or belongs to the exchange.
 void Front::hold(Connection& c, const mqtt::Frame& frame, Connection::State state) {
-  c.held = frame.body;
+  if (!c.entrance) c.entrance = std::make_unique<Entrance>();
+  c.entrance->held = frame.body;
   c.state = state;
 }
 
 void Front::enter_held(Connection& c, const Admission& admission) {
-  const Bytes held = std::exchange(c.held, {});
+  const Bytes held = std::exchange(c.entrance->held, {});
   const mqtt::Frame frame{static_cast<std::uint8_t>(mqtt::PacketType::connect) << 4, held,
                           1 + mqtt::varint_size(held.size()) + held.size()};
   mqtt::Connect connect;
@@ -161,7 +163,7 @@ void Front::enter(Connection& c, mqtt::Connect& connect, const mqtt::Frame& fram
   if (reason == ReasonCode::success && connect.will) {
     if (!knows_right(c, Denial::Kind::publish, connect.will->topic)) {
       hold(c, frame, Connection::State::judging);
-      c.admission = admission;
+      c.entrance->admission = admission;
       return;
     }
     reason = judge_will(c, connect);
@@ -319,9 +321,9 @@ void Front::on(const hop::Attached& attached) {
   mqtt::Connack packet;
   packet.session_present = attached.session_present;
   if (c->client_id_assigned) packet.assigned_client_id = c->client_id;
-  if (!c->auth_method.empty()) {
-    packet.authentication_method = c->auth_method;
-    packet.authentication_data = c->auth_data;
+  if (c->by_scram) {
+    packet.authentication_method = scram_method;
+    packet.authentication_data = c->entrance->answer;
   }
   if (c->keep_alive_s != c->requested_keep_alive_s) packet.server_keep_alive = c->keep_alive_s;
   if (c->granted_expiry_s != c->requested_expiry_s) {
@@ -342,6 +344,7 @@ void Front::on(const hop::Attached& attached) {
   if (c->state == Connection::State::closing) return;
   c->state = Connection::State::live;
   touch(*c);
+  c->entrance.reset();
   c->last_received = now_;
   watch(*c);
   output_.resumed.push_back(c->id);

@@ -51,7 +51,7 @@ void Front::on_right(ConnectionId id, const RightAnswer& answer) {
                        now_ + std::max(answer.keep, shortest_keep)});
   if (--c->rights_open != 0) return;
   if (c->state == Connection::State::judging)
-    return enter_held(*c, std::exchange(c->admission, {}));
+    return enter_held(*c, std::exchange(c->entrance->admission, {}));
   if (!std::exchange(c->paused, false)) return;
   c->last_received = now_;
   output_.resumed.push_back(id);
