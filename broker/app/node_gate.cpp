@@ -120,7 +120,8 @@ Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
             false,
             verdict.proof,
             std::move(verdict.user),
-            verdict.ends_at};
+            verdict.ends_at,
+            std::move(verdict.acl)};
   }
   if (!applicant.user) {
     return {anonymous, "it gave no user name, and anonymous clients are not allowed", 0};

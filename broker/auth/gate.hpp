@@ -60,11 +60,12 @@ struct Admission {
     busy,   // Too many wait for that.
   };
   Verdict verdict = Verdict::refused;
-  const char* why = "";     // Not admitted: for the log.
-  bool failed = false;      // Refused for want of an answer.
-  std::uint64_t proof = 0;  // Admitted: what of the files let it in; changes with them.
-  Bytes user{};             // Whom a token names where the client gave no name.
-  WallMillis ends_at = 0;   // When this comes to its end; 0: never.
+  const char* why = "";              // Not admitted: for the log.
+  bool failed = false;               // Refused for want of an answer.
+  std::uint64_t proof = 0;           // Admitted: what of the files let it in; changes with them.
+  Bytes user{};                      // Whom a token names where the client gave no name.
+  WallMillis ends_at = 0;            // When this comes to its end; 0: never.
+  std::shared_ptr<const Acl> acl{};  // What a token allows at most; null: anything.
 
   bool is_admitted() const { return verdict == Verdict::admitted; }
 };

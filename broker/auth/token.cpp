@@ -7,6 +7,7 @@
 
 #include "storage/base/base64.hpp"
 #include "storage/base/limits.hpp"
+#include "storage/base/options.hpp"
 
 namespace naru::broker {
 
@@ -82,6 +83,28 @@ const char* judge_times(const Json& claims, WallMillis now, WallMillis& ends_at)
   return now + skew < *begin ? "its token is not valid yet" : nullptr;
 }
 
+// {"read": [filters], "write": [filters]}, as lines of an acl_file that hold for whoever has it.
+bool read_acl(const Json* claim, std::shared_ptr<const Acl>& acl) {
+  if (claim == nullptr) return true;
+  if (!claim->is_object()) return false;
+  std::string lines;
+  for (const auto& item : claim->items()) {
+    const bool known = item.key() == "read" || item.key() == "write";
+    if (!known || !item.value().is_array()) return false;
+    for (const Json& each : item.value()) {
+      const std::string* const filter = text_of(&each);
+      const bool plain = filter != nullptr && !filter->empty() && trim(*filter) == *filter &&
+                         filter->find_first_of("\r\n") == std::string::npos;
+      if (!plain) return false;
+      lines.append("pattern ").append(item.key()).append(" ").append(*filter).append("\n");
+    }
+  }
+  auto made = Acl::parse(lines, "the acl of its token");
+  if (!made) return false;
+  acl = std::make_shared<const Acl>(std::move(*made));
+  return true;
+}
+
 }  // namespace
 
 bool looks_like_token(BytesView text) { return std::count(text.begin(), text.end(), '.') == 2; }
@@ -126,6 +149,9 @@ const char* judge_claims(BytesView claims, const TokenRule& rule, WallMillis now
                    user->find('\0') != std::string::npos;
   if (odd) return "its token names no user in the claim that jwt_username_claim says";
   found.user = *user;
+  if (!read_acl(find(*object, "acl"), found.acl)) {
+    return "the acl of its token is not {\"read\": [FILTER, ...], \"write\": [FILTER, ...]}";
+  }
   return nullptr;
 }
 

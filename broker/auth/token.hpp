@@ -7,9 +7,11 @@
 // Bounded by limits::token_bytes: a longer one is refused. Spec: RFC 7515, RFC 7518, RFC 7519.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "broker/auth/acl.hpp"
 #include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
 
@@ -34,6 +36,7 @@ struct TokenRule {
 struct TokenClaims {
   Bytes user;
   WallMillis ends_at = 0;
+  std::shared_ptr<const Acl> acl;  // Of the claim `acl`: what it may do at most; null: anything.
 };
 
 // How far the clock of who signs may be from ours.

@@ -14,7 +14,7 @@ TokenCheck::Verdict TokenCheck::judge(BytesView token, std::optional<BytesView> 
   TokenClaims claims;
   if (const char* const why = judge_claims(parts.claims, rule_, now, claims)) return {why};
   if (user && *user != claims.user) return {"its token names another user"};
-  return {nullptr, std::move(claims.user), claims.ends_at, signer ^ salt()};
+  return {nullptr, std::move(claims.user), claims.ends_at, signer ^ salt(), std::move(claims.acl)};
 }
 
 bool TokenCheck::has(std::uint64_t proof) const {

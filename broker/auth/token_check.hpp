@@ -22,6 +22,7 @@ class TokenCheck {
     Bytes user{};
     WallMillis ends_at = 0;
     std::uint64_t proof = 0;  // Stands for key and rule.
+    std::shared_ptr<const Acl> acl{};
   };
 
   TokenCheck() = default;  // Takes none.

@@ -97,7 +97,8 @@ struct Connection {
   unsigned rights_open = 0;  // Questions without an answer; nothing is read meanwhile.
   std::vector<KnownRight> rights;
   std::unique_ptr<ScramDialogue> scram;  // Under way.
-  std::shared_ptr<const Acl> acl;        // None: it may do everything.
+  std::shared_ptr<const Acl> acl;        // Of its listener; none: it may do everything.
+  std::shared_ptr<const Acl> token_acl;  // Of its token; the same. Both have to allow.
   std::optional<std::uint64_t> proof;    // Of its admission; none: the gate was not asked.
   WallMillis rights_end_at = 0;          // When its token expires; 0: never.
   LaneId lane = 0;
@@ -125,6 +126,7 @@ struct Connection {
   bool takes_input() const {
     return state == State::awaiting_connect || state == State::proving || state == State::live;
   }
+  bool is_ruled() const { return acl || token_acl; }
   bool is_in() const { return state == State::attaching || state == State::live; }
 };
 

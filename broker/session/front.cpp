@@ -296,13 +296,16 @@ void Front::shut_down() {
 
 bool Front::may(const Connection& c, Denial::Kind kind, BytesView topic) {
   const AclSubject subject{c.identity, c.client_id};
-  const AclVerdict verdict =
-      kind == Denial::Kind::subscribe
-          ? c.acl->check_filter(subject, topic)
-          : c.acl->check(subject, kind == Denial::Kind::publish ? Access::write : Access::read,
-                         topic);
-  if (!verdict.allowed) explain(c, kind, topic, c.acl->explain(verdict));
-  return verdict.allowed;
+  const Access access = kind == Denial::Kind::publish ? Access::write : Access::read;
+  for (const Acl* const acl : {c.acl.get(), c.token_acl.get()}) {
+    if (acl == nullptr) continue;
+    const AclVerdict verdict = kind == Denial::Kind::subscribe ? acl->check_filter(subject, topic)
+                                                               : acl->check(subject, access, topic);
+    if (verdict.allowed) continue;
+    explain(c, kind, topic, acl->explain(verdict));
+    return false;
+  }
+  return true;
 }
 
 void Front::explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why) {

@@ -113,7 +113,7 @@ class Front final : public LiveSink {
   void on_publish(Connection& c, const mqtt::Frame& frame);
   void publish_once(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
   void publish_twice(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
-  // REQUIRES: c.acl. A refusal is counted and explained.
+  // REQUIRES: c.is_ruled(). A refusal is counted and explained.
   bool may(const Connection& c, Denial::Kind kind, BytesView topic);
   bool knows_right(Connection& c, Denial::Kind kind, BytesView topic);  // Else asks.
   bool was_granted(const Connection& c, Denial::Kind kind, BytesView topic);

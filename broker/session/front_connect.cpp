@@ -211,6 +211,7 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
     return ReasonCode::not_authorized;
   }
   c.acl = gate_.acl_of(c.peer.listener);
+  c.token_acl = admission.acl;
   c.asks_rights = gate_.asks_rights(c.peer.listener);
   return ReasonCode::success;
 }
@@ -228,7 +229,7 @@ mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
     return c.version == Version::v5 ? ReasonCode::packet_too_large : ReasonCode::not_authorized;
   }
   if (connect.will->retain && !settings_.retain_available) return ReasonCode::retain_not_supported;
-  if ((!c.acl || may(c, Denial::Kind::publish, topic)) &&
+  if ((!c.is_ruled() || may(c, Denial::Kind::publish, topic)) &&
       was_granted(c, Denial::Kind::publish, topic)) {
     return ReasonCode::success;
   }

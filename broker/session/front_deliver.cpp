@@ -72,7 +72,7 @@ void Front::deliver(ConnectionId connection, const MessageView& view, MessageRef
                     std::uint8_t options, const std::vector<std::uint32_t>& ids) {
   Connection* const c = find(connection);
   if (c == nullptr || c->state != Connection::State::live) return;
-  if (c->acl && !may(*c, Denial::Kind::deliver, view.topic)) return;
+  if (c->is_ruled() && !may(*c, Denial::Kind::deliver, view.topic)) return;
   if (!fits(*c, view, options, ids)) {
     ++counters_.dropped_too_large;
     return;
@@ -113,7 +113,7 @@ void Front::send_waiting(Connection& c) {
       continue;
     }
     // The right may have ended while it waited.
-    if (c.acl && !may(c, Denial::Kind::deliver, next.message->view().topic)) {
+    if (c.is_ruled() && !may(c, Denial::Kind::deliver, next.message->view().topic)) {
       answer(next.lent, AnswerKind::unfit);
       continue;
     }
@@ -127,7 +127,7 @@ void Front::on(hop::QueueDeliver& deliver) {
   Connection* const c = find(deliver.connection);
   if (c == nullptr || c->state != Connection::State::live || c->epoch != deliver.epoch) return;
   const MessageView& view = deliver.message.message->view();
-  const bool allowed = !c->acl || may(*c, Denial::Kind::deliver, view.topic);
+  const bool allowed = !c->is_ruled() || may(*c, Denial::Kind::deliver, view.topic);
   if (!allowed || !fits(*c, view, deliver.options, deliver.subscription_ids)) {
     // As if it had been delivered, so that its place in the queue becomes free.
     if (allowed) ++counters_.dropped_too_large;
@@ -177,7 +177,7 @@ void Front::on(hop::CommandDeliver& deliver) {
   const bool under_way =
       std::ranges::any_of(c->commands, [&](const auto& each) { return each.second == deliver.id; });
   if (!subscribed || under_way || !c->window.has_room() || !fits(*c, view, 1, {})) return;
-  if (c->acl && !may(*c, Denial::Kind::deliver, view.topic)) return;
+  if (c->is_ruled() && !may(*c, Denial::Kind::deliver, view.topic)) return;
   const mqtt::PacketId id = c->window.offer(Qos::at_least_once);
   c->commands[id] = deliver.id;
   write(*c, view, id, 1, false, {});

@@ -88,7 +88,7 @@ void Front::on(hop::GroupLend& lend) {
     return answer(lend.place, AnswerKind::returned);
   }
   const MessageView& view = lend.message.message->view();
-  const bool allowed = !c->acl || may(*c, Denial::Kind::deliver, view.topic);
+  const bool allowed = !c->is_ruled() || may(*c, Denial::Kind::deliver, view.topic);
   if (!allowed || !fits(*c, view, lend.options, lend.subscription_ids)) {
     if (allowed) ++counters_.dropped_too_large;
     return answer(lend.place, AnswerKind::unfit);

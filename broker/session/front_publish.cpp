@@ -41,7 +41,7 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
       return end(c, ReasonCode::packet_too_large, payload_too_large);
     return deny(c, p);
   }
-  if ((c.acl && !may(c, Denial::Kind::publish, p.topic)) ||
+  if ((c.is_ruled() && !may(c, Denial::Kind::publish, p.topic)) ||
       !was_granted(c, Denial::Kind::publish, p.topic)) {
     return deny(c, p);
   }

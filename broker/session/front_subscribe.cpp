@@ -29,7 +29,8 @@ std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry
     return code(ReasonCode::topic_filter_invalid);
   }
   // 3.x subscriptions are accepted, as in mosquitto, and deliver what may be read.
-  if (c.acl && c.version == mqtt::Version::v5 && !may(c, Denial::Kind::subscribe, entry.filter)) {
+  if (c.is_ruled() && c.version == mqtt::Version::v5 &&
+      !may(c, Denial::Kind::subscribe, entry.filter)) {
     return code(ReasonCode::not_authorized);
   }
   if (!was_granted(c, Denial::Kind::subscribe, entry.filter)) {

@@ -5,7 +5,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from narud_server import naru_binary, narud_binary, wait_until
-from raw_mqtt import V5, Client, Will
+from raw_mqtt import V5, Client, Kind, Will, publish_packet
 from tokens import SECRET, Keys, base64url, token
 
 pytestmark = pytest.mark.core
@@ -124,6 +124,30 @@ def test_without_a_user_name_the_token_names_the_user(start_broker, join, keys, 
     assert broker.session("c")["user"] == "car9"
     assert client.subscribe("of/car9", 1) == 1
     assert client.subscribe("of/car8", 1) == NOT_AUTHORIZED
+
+
+def test_the_acl_of_a_token_narrows_what_its_client_may(start_broker, join, dial, keys, tmp_path):
+    acl = tmp_path / "acl"
+    acl.write_text("pattern readwrite car/#\npattern readwrite both\n")
+    broker = closed_broker(start_broker, f"jwt_secret_file {keys.secret}", f"acl_file {acl}")
+    rights = {"read": ["car/%c/#", "both", "only/token"], "write": ["car/%c/telemetry"]}
+    client = join(broker, V5, "7", username="u", password=token("u", acl=rights))
+    free = join(broker, V5, "8", username="u", password=token("u"))
+    assert client.subscribe("car/7/#", 1) == 1 and client.subscribe("both", 1) == 1
+    assert client.subscribe("car/8/#", 1) == NOT_AUTHORIZED
+    assert client.subscribe("only/token", 1) == NOT_AUTHORIZED
+    free.publish("both", b"for both", 1)
+    assert client.take().payload == b"for both"
+    for topic, code in [("car/7/telemetry", 0), ("car/7/x", NOT_AUTHORIZED),
+                        ("both", NOT_AUTHORIZED)]:
+        client.send(publish_packet(topic, b"x", 1, client.next_id()))
+        assert client.await_kind(Kind.PUBACK).code == code, topic
+    reload(broker)
+    assert client.subscribe("car/8/#", 1) == NOT_AUTHORIZED, "the token still counts"
+    will = Will("car/7/x", b"no")
+    dial(broker).connect("7", NOT_AUTHORIZED, username="u", password=token("u", acl=rights),
+                         will=will)
+    dial(broker).connect("7", refused(V5), username="u", password=token("u", acl={"read": "#"}))
 
 
 def test_each_listener_may_have_keys_of_its_own(start_broker, keys):

@@ -140,6 +140,44 @@ TEST_CASE("Claims let in until they end, for whom they are made", "[token]") {
   }
 }
 
+TEST_CASE("A token may say what it allows at most", "[token][acl]") {
+  struct Row {
+    const char* acl;
+    bool right;
+  };
+  const Row rows[] = {
+      {R"({"read":["car/%c/#","news"],"write":["car/%c/telemetry"]})", true},
+      {R"({})", true},
+      {R"({"read":[]})", true},
+      {R"([])", false},
+      {R"("#")", false},
+      {R"({"read":"#"})", false},
+      {R"({"readwrite":["#"]})", false},
+      {R"({"deny":["#"]})", false},
+      {R"({"read":[7]})", false},
+      {R"({"read":[""]})", false},
+      {R"({"read":["a#"]})", false},
+      {R"({"read":[" a"]})", false},
+      {R"({"read":["a\npattern readwrite #"]})", false},
+      {R"({"write":["a\rb"]})", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.acl);
+    TokenClaims found;
+    const Bytes claims = R"({"sub":"u","exp":1700000100,"acl":)" + Bytes{row.acl} + "}";
+    CHECK((judge_claims(claims, {}, now, found) == nullptr) == row.right);
+  }
+  TokenClaims found;
+  const Bytes claims = R"({"sub":"u","exp":1700000100,"acl":)" + Bytes{rows[0].acl} + "}";
+  REQUIRE(judge_claims(claims, {}, now, found) == nullptr);
+  REQUIRE(found.acl);
+  CHECK(found.acl->check({"u", "7"}, Access::read, "car/7/x").allowed);
+  CHECK(found.acl->check({"u", "7"}, Access::write, "car/7/telemetry").allowed);
+  CHECK_FALSE(found.acl->check({"u", "7"}, Access::write, "car/7/x").allowed);
+  CHECK_FALSE(found.acl->check({"u", "7"}, Access::read, "car/8/x").allowed);
+  CHECK_FALSE(found.acl->check({"u", "+"}, Access::read, "car/8/x").allowed);
+}
+
 TEST_CASE("Claims keep the rule of who they are for and from", "[token]") {
   const TokenRule rule{"https://issuer.example", "fleet", "name"};
   const ClaimsRow row = GENERATE(values<ClaimsRow>({
