@@ -5,7 +5,7 @@ import time
 import pytest
 
 from access_service import AccessService
-from narud_server import naru_binary, narud_binary, wait_until
+from narud_server import let_pass, naru_binary, narud_binary, wait_until
 from raw_mqtt import (V5, V311, Kind, Will, connect_packet, publish_packet, subscribe_packet)
 
 pytestmark = pytest.mark.core
@@ -197,7 +197,7 @@ def test_the_service_rules_publishes_and_filters(ruled, service, join, version):
 
 
 def test_the_order_of_a_client_stays(ruled, service, join):
-    service.allow = lambda question: (time.sleep(0.02), 200)[1]
+    service.allow = lambda question: (let_pass(0.02), 200)[1]
     broker = ruled()
     client = join(broker, V5, "c")
     client.subscribe("#", 0)
