@@ -31,7 +31,8 @@ const Subscription* entitling(const Timeline& run, const Session& session, const
                               std::size_t sent) {
   if (session.drained == never || session.end < session.drained || session.limited) return nullptr;
   for (const Subscription& subscription : session.subscriptions) {
-    const bool held = subscription.granted < sent && subscription.dropped > session.drained;
+    const bool held = !is_shared(run, subscription) && subscription.granted < sent &&
+                      subscription.dropped > session.drained;
     if (held && subscription.qos > 0 && wants(run, subscription, publish, session.client))
       return &subscription;
   }
@@ -150,6 +151,7 @@ Violations check_order(const Timeline& run) {
   };
   Findings findings{run, "order"};
   for (const Session& session : run.sessions) {
+    if (is_member(run, session)) continue;
     std::map<Source, Last> last;
     Ids seen;
     for (const std::size_t index : session.received) {
@@ -209,6 +211,7 @@ std::map<MessageId, std::vector<std::size_t>> deliveries(const Timeline& run,
 Violations check_duplicates(const Timeline& run) {
   Findings findings{run, "duplicates"};
   for (const Session& session : run.sessions) {
+    if (is_member(run, session)) continue;
     for (const auto& [id, where] : deliveries(run, session)) {
       const Publish* publish = run.find(id);
       if (publish == nullptr) continue;
@@ -466,6 +469,7 @@ std::span<const Checker> all_checkers() {
       Checker{"session state", check_session_state},
       Checker{"wills", check_wills},
       Checker{"retained", check_retained},
+      Checker{"groups", check_groups},
       Checker{"bounds", check_bounds},
       Checker{"protocol", check_protocol},
   };
@@ -478,24 +482,6 @@ Violations check_all(const History& history) {
   for (const Checker& checker : all_checkers())
     for (Violation& violation : checker.check(run)) all.push_back(std::move(violation));
   return all;
-}
-
-Summary summarize(const Timeline& run) {
-  Summary summary;
-  for (const Publish& publish : run.publishes) {
-    if (publish.id.is_will()) continue;
-    ++summary.sent;
-    ++(publish.acked == never ? summary.unknown : summary.acked);
-  }
-  for (const Session& session : run.sessions) {
-    Ids seen;
-    for (const std::size_t index : session.received) {
-      if (!is_live(at(run, index))) continue;
-      const bool first = seen.insert(at(run, index).message).second;
-      ++(first ? summary.received : summary.duplicates);
-    }
-  }
-  return summary;
 }
 
 }  // namespace naru::test

@@ -36,7 +36,8 @@ Violations check_exactly_once(const Timeline& run);
 // What arrives was published before, to that topic, unaltered, not above its QoS, and is wanted.
 Violations check_no_invention(const Timeline& run);
 // First deliveries of one publisher session, topic and QoS ascend in each subscriber session; on
-// one connection so do all copies of messages that were sent once.
+// one connection so do all copies of messages that were sent once. Members of groups are left out,
+// here and for duplicates: what another one leaves comes to them late and again.
 Violations check_order(const Timeline& run);
 // Another copy of a QoS 1 message is the same delivery again (same packet id, after a reconnect
 // or with DUP), or the publisher sent it again.
@@ -47,6 +48,9 @@ Violations check_session_state(const Timeline& run);
 Violations check_wills(const Timeline& run);
 // Who reads retained messages in quiet finds, per topic, a value nothing acknowledged replaced.
 Violations check_retained(const Timeline& run);
+// Of a group's messages each reaches a member, where one of them has a session that keeps what is
+// for it; and with QoS 2 none reaches anybody once a member has it for good.
+Violations check_groups(const Timeline& run);
 // Never more unacknowledged messages than the client's Receive Maximum; no packet id twice.
 Violations check_bounds(const Timeline& run);
 // What a client itself recorded as forbidden.

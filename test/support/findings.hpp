@@ -60,6 +60,15 @@ inline const Record& at(const Timeline& run, std::size_t index) {
   return run.history.records()[index];
 }
 
+// Whether it is a member of a group by that.
+inline bool is_shared(const Timeline& run, const Subscription& subscription) {
+  return run.history.text(subscription.filter).starts_with("$share/");
+}
+inline bool is_member(const Timeline& run, const Session& session) {
+  return std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                     [&](const Subscription& each) { return is_shared(run, each); });
+}
+
 // A copy sent because of a publish, not one out of the retained store.
 inline bool is_live(const Record& record) {
   return !record.has(flag::retain | flag::broken | flag::cleared);

@@ -375,7 +375,13 @@ const Publish* Timeline::find(MessageId id) const {
 }
 
 bool Timeline::matches(std::uint32_t filter, std::uint32_t topic) const {
-  return filter_matches(history.text(filter), history.text(topic));
+  std::string_view wanted = history.text(filter);
+  constexpr std::string_view share = "$share/";
+  if (wanted.starts_with(share)) {
+    wanted.remove_prefix(share.size());
+    wanted.remove_prefix(wanted.find('/') + 1);
+  }
+  return filter_matches(wanted, history.text(topic));
 }
 
 }  // namespace naru::test
