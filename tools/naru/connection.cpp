@@ -50,6 +50,7 @@ void Connection::open() {
   connecting_ = true;
   blocked_ = hung_up_ = finishing_ = false;
   sent_ = 0;
+  if (server.tls) tls_ = server.tls->open();
   slot_ = loop_.add(*this, fd);
 }
 
@@ -82,8 +83,7 @@ void Connection::on_ready(std::uint32_t events) {
     }
     if ((events & EPOLLOUT) == 0) return;
     connecting_ = false;
-    core_.on_connected(loop_.now());
-    flush_later();
+    on_connected();
   }
   if ((events & EPOLLOUT) != 0 && blocked_) {
     blocked_ = false;
@@ -91,6 +91,40 @@ void Connection::on_ready(std::uint32_t events) {
   }
   if ((events & hangup) != 0) hung_up_ = true;
   if ((events & (EPOLLIN | hangup)) != 0) receive();
+}
+
+// The socket is: MQTT begins, or the handshake before it.
+void Connection::on_connected() {
+  Bytes none;
+  if (!tls_) {
+    core_.on_connected(loop_.now());
+  } else if (!unwrap({}, none)) {
+    return;
+  }
+  flush_later();
+}
+
+// False: the connection is gone.
+bool Connection::unwrap(BytesView wire, Bytes& plain) {
+  const bool was_open = tls_->is_open();
+  const std::string failure = tls_->receive(wire, plain);
+  if (!failure.empty()) {
+    down(
+        (was_open ? "TLS broke: " : "the TLS handshake with " + loop_.server().text + " failed: ") +
+        failure);
+    return false;
+  }
+  if (!was_open && tls_->is_open()) core_.on_connected(loop_.now());
+  return true;
+}
+
+Bytes& Connection::wire() {
+  if (!tls_) return core_.output();
+  if (tls_->is_open() && !core_.output().empty()) {
+    tls_->send(core_.output());
+    core_.output().clear();
+  }
+  return tls_->output();
 }
 
 // One recv a turn. Edge-triggered: a short read has emptied the socket, else there is another turn.
@@ -105,7 +139,13 @@ void Connection::receive() {
     return;
   }
   if (static_cast<std::size_t>(n) == buffer.size() || hung_up_) loop_.receive_later(*this);
-  core_.on_bytes(BytesView{buffer.data(), static_cast<std::size_t>(n)}, loop_.now());
+  BytesView bytes{buffer.data(), static_cast<std::size_t>(n)};
+  Bytes plain;
+  if (tls_) {
+    if (!unwrap(bytes, plain)) return;
+    bytes = plain;
+  }
+  if (!bytes.empty()) core_.on_bytes(bytes, loop_.now());
   ClientEvent event;
   while (fd_ >= 0 && core_.next_event(event)) owner_.on_event(event);
   if (fd_ >= 0) flush_later();
@@ -120,7 +160,8 @@ void Connection::flush_later() {
 void Connection::flush() {
   flush_queued_ = false;
   if (fd_ < 0 || connecting_ || blocked_) return;
-  Bytes& output = core_.output();
+  Bytes& output = wire();
+  if (finishing_ && tls_) tls_->close();  // Behind DISCONNECT, once.
   if (sent_ < output.size()) {
     const ssize_t n = send(fd_, output.data() + sent_, output.size() - sent_, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR) {

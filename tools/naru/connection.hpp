@@ -9,10 +9,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "storage/base/clock.hpp"
 #include "tools/naru/mqtt_client_core.hpp"
+#include "tools/naru/tls_client.hpp"
 
 namespace naru::tools {
 
@@ -54,16 +56,20 @@ class Connection {
 
  private:
   void down(const std::string& reason);
+  void on_connected();
+  bool unwrap(BytesView wire, Bytes& plain);
+  Bytes& wire();
 
   ClientLoop& loop_;
   ClientOwner& owner_;
   MqttClientCore core_;
   int fd_ = -1;
-  std::uint32_t slot_ = 0;  // In the loop's list while open.
-  std::size_t sent_ = 0;    // Of core().output().
-  bool connecting_ = false;
-  bool blocked_ = false;  // The kernel's buffer is full; EPOLLOUT comes.
-  bool hung_up_ = false;  // The end has come, behind what is still to be read.
+  std::uint32_t slot_ = 0;           // In the loop's list while open.
+  std::size_t sent_ = 0;             // Of core().output().
+  std::unique_ptr<TlsChannel> tls_;  // Null: plain.
+  bool connecting_ = false;          // The socket is.
+  bool blocked_ = false;             // The kernel's buffer is full; EPOLLOUT comes.
+  bool hung_up_ = false;             // The end has come, behind what is still to be read.
   bool flush_queued_ = false;
   bool finishing_ = false;
 };

@@ -11,6 +11,26 @@ void add_server_options(CLI::App& command, ConnectionOptions& options) {
   command.add_option("-p,--port", options.port, "The broker's MQTT port")
       ->check(CLI::Range(1, 65'535))
       ->capture_default_str();
+  command.add_flag("--tls", options.tls, "Speak TLS; the next four imply it");
+  command.add_option("--cafile", options.tls_files.cafile, "Trust these authorities, in PEM")
+      ->type_name("FILE");
+  command.add_option("--cert", options.tls_files.certfile, "Our certificate, in PEM")
+      ->type_name("FILE");
+  command.add_option("--key", options.tls_files.keyfile, "Its key, in PEM")->type_name("FILE");
+  command.add_flag("--insecure", options.tls_files.insecure,
+                   "Believe whoever answers: only for tests");
+}
+
+Result<ServerAddress> server_of(const ConnectionOptions& options) {
+  auto server = resolve(options.host, options.port);
+  if (!server) return server;
+  const TlsClient::Options& files = options.tls_files;
+  const bool implied = !files.cafile.empty() || !files.certfile.empty() || !files.keyfile.empty();
+  if (!options.tls && !implied && !files.insecure) return server;
+  auto tls = TlsClient::make(files, options.host);
+  if (!tls) return tls.error();
+  server->tls = std::move(*tls);
+  return server;
 }
 
 void add_connection_options(CLI::App& command, ConnectionOptions& options) {

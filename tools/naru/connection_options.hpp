@@ -10,6 +10,7 @@
 
 #include "storage/base/result.hpp"
 #include "tools/naru/mqtt_client_core.hpp"
+#include "tools/naru/server_address.hpp"
 
 namespace CLI {
 class App;
@@ -25,13 +26,17 @@ struct ConnectionOptions {
   std::string password;
   std::string version = "5";
   std::uint16_t keep_alive_s = 60;
+  bool tls = false;
+  TlsClient::Options tls_files;
 };
 
-// -h and -p.
+// -h, -p, and how to speak TLS with it.
 void add_server_options(CLI::App& command, ConnectionOptions& options);
 // The above, and who we are: -i, -u, -P, -V, -k.
 void add_connection_options(CLI::App& command, ConnectionOptions& options);
 
+// Resolves the host, and reads the files of TLS.
+Result<ServerAddress> server_of(const ConnectionOptions& options);
 // invalid when the version is none, or when there is a password without a user.
 Result<ClientSettings> client_settings(const ConnectionOptions& options);
 

@@ -259,7 +259,7 @@ Outcome run_fleet(const Invocation& invocation, const FleetOptions& options) {
   if (!settings) return settings.error();
   const auto recordings = load_recordings(options.recordings);
   if (!recordings) return recordings.error();
-  const auto server = resolve(options.connection.host, options.connection.port);
+  const auto server = server_of(options.connection);
   if (!server) return server.error();
 
   FleetPlan plan;

@@ -228,7 +228,7 @@ Outcome run_pub(const Invocation& invocation, const PubOptions& options) {
   if (!block) return block.error();
   const auto payload = read_payload(options);
   if (!payload) return payload.error();
-  const auto server = resolve(options.connection.host, options.connection.port);
+  const auto server = server_of(options.connection);
   if (!server) return server.error();
   OutgoingPublish message{.topic = options.topic,
                           .payload = *payload,

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <sys/socket.h>
 
 #include "storage/base/result.hpp"
+#include "tools/naru/tls_client.hpp"
 
 namespace naru::tools {
 
@@ -18,6 +20,7 @@ struct ServerAddress {
   std::string text;  // As people write it: host:port.
   sockaddr_storage address{};
   socklen_t size = 0;
+  std::shared_ptr<const TlsClient> tls = nullptr;  // Null: plain.
 };
 
 Result<ServerAddress> resolve(const std::string& host, std::uint16_t port);

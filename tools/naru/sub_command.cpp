@@ -157,7 +157,7 @@ Result<ClientSettings> subscriber_settings(const SubOptions& options) {
 Outcome run_sub(const Invocation& invocation, const SubOptions& options) {
   const auto settings = subscriber_settings(options);
   if (!settings) return settings.error();
-  const auto server = resolve(options.connection.host, options.connection.port);
+  const auto server = server_of(options.connection);
   if (!server) return server.error();
   ClientLoop loop{*server};
   return Subscriber{loop, options, *settings, invocation.json}.run();
