@@ -8,6 +8,11 @@ namespace naru::tools {
 BenchClient::BenchClient(BenchContext context, ClientSettings settings)
     : context_(context), connection_(context.loop, *this, std::move(settings)) {}
 
+void BenchClient::open() {
+  opened_at_ = context_.loop.now();
+  connection_.open();
+}
+
 void BenchClient::leave() {
   leaving_ = true;
   if (connection_.core().online()) {
@@ -17,10 +22,17 @@ void BenchClient::leave() {
   }
 }
 
+void BenchClient::vanish() {
+  connection_.close();
+  if (std::exchange(counted_, false)) --context_.board.online;
+}
+
 void BenchClient::on_event(const ClientEvent& event) {
   switch (event.kind) {
     case ClientEvent::Kind::online:
       ++context_.board.online;
+      counted_ = true;
+      context_.board.connecting.add(context_.loop.now() - opened_at_);
       on_online();
       break;
     case ClientEvent::Kind::message: on_message(event.message); break;
@@ -35,9 +47,11 @@ void BenchClient::on_event(const ClientEvent& event) {
 }
 
 void BenchClient::on_down(const std::string& reason) {
-  if (leaving_) {
-    --context_.board.online;
-    leaving_ = false;
+  const bool was_online = std::exchange(counted_, false);
+  if (std::exchange(leaving_, false)) {
+    if (was_online) --context_.board.online;
+  } else if (was_online && context_.plan.scenario == BenchPlan::Scenario::idle) {
+    ++context_.board.dropped;  // To be counted is what they are there for.
   } else {
     fail(reason);
   }
@@ -53,34 +67,59 @@ void BenchClient::fail(const std::string& reason) {
 BenchPublisher::BenchPublisher(BenchContext context, ClientSettings settings, std::uint32_t number)
     : BenchClient(context, std::move(settings)),
       number_(number),
-      topic_(context.plan.prefix + "/" + std::to_string(number)),
+      topic_(topic_of(context.plan, number, 1)),
       payload_(context.plan.payload_size, 'x') {}
 
 void BenchPublisher::publish(std::uint64_t most) {
   BenchBoard& board = context_.board;
-  const bool acknowledged = context_.plan.qos != mqtt::Qos::at_most_once;
   for (; most > 0 && board.budget > 0 && under_way_ < context_.plan.window; --most) {
-    --board.budget;
-    ++board.published;
-    ++under_way_;
-    const Instant now = context_.loop.now();
-    write_mark(payload_, {.publisher = number_, .number = ++published_, .at = now});
-    connection_.core().publish({.topic = topic_,
-                                .payload = payload_,
-                                .qos = context_.plan.qos,
-                                .tag = static_cast<std::uint64_t>(now.since_start.count())});
-    if (!acknowledged) ++board.settled;
+    publish_one(context_.loop.now());
   }
+  connection_.flush_later();
+}
+
+void BenchPublisher::publish_late(Instant intended) {
+  context_.board.lateness.add(context_.loop.now() - intended);
+  publish_one(intended);
+  connection_.flush_later();
+}
+
+void BenchPublisher::publish_one(Instant at) {
+  BenchBoard& board = context_.board;
+  --board.budget;
+  ++board.published;
+  ++under_way_;
+  write_mark(payload_, {.publisher = number_, .number = ++published_, .at = at});
+  if (context_.plan.has_topic_per_message()) {
+    topic_ = topic_of(context_.plan, number_, published_);
+  }
+  connection_.core().publish({.topic = topic_,
+                              .payload = payload_,
+                              .qos = context_.plan.qos,
+                              .retain = context_.plan.scenario == BenchPlan::Scenario::retained,
+                              .tag = static_cast<std::uint64_t>(at.since_start.count())});
+  if (context_.plan.qos == mqtt::Qos::at_most_once) ++board.settled;
+}
+
+void BenchPublisher::clear(std::uint64_t number) {
+  ++context_.board.published;
+  const std::string topic = topic_of(context_.plan, number_, number);
+  connection_.core().publish({.topic = topic, .payload = {}, .retain = true});
   connection_.flush_later();
 }
 
 void BenchPublisher::on_settled(const ClientEvent& event) {
   BenchBoard& board = context_.board;
   ++board.settled;
-  if (mqtt::is_failure(event.reason)) ++board.refused;
+  if (mqtt::is_failure(event.reason)) {
+    ++board.refused;
+    ++refused_;
+  }
   board.last_event = context_.loop.now();
-  board.acknowledgement.add(context_.loop.now() -
-                            Instant{Duration{static_cast<std::int64_t>(event.tag)}});
+  if (event.tag != 0) {
+    board.acknowledgement.add(context_.loop.now() -
+                              Instant{Duration{static_cast<std::int64_t>(event.tag)}});
+  }
   if (!context_.plan.paced_by_delivery) make_room();
 }
 
@@ -89,28 +128,44 @@ void BenchPublisher::on_delivered() {
 }
 
 void BenchPublisher::make_room() {
-  --under_way_;
+  if (under_way_ > 0) --under_way_;
   if (context_.plan.rate == 0) publish(1);
 }
 
-BenchSubscriber::BenchSubscriber(BenchContext context, ClientSettings settings, std::string filter)
+BenchSubscriber::BenchSubscriber(BenchContext context, ClientSettings settings, std::size_t number)
     : BenchClient(context, std::move(settings)),
-      filter_(std::move(filter)),
+      number_(number),
       checker_(context.plan.publishers) {}
 
 void BenchSubscriber::on_online() {
-  mqtt::SubscribeEntry entry;
-  entry.filter = filter_;
-  entry.qos = context_.plan.qos;
-  connection_.core().subscribe({&entry, 1});
+  if (subscribes_) subscribe();
+  // In a storm the session has its filter already, and what it missed comes by itself.
+  if (context_.plan.scenario == BenchPlan::Scenario::storm) subscribes_ = false;
+}
+
+void BenchSubscriber::subscribe() {
+  subscribed_at_ = last_at_ = context_.loop.now();
+  std::vector<std::string> filters = other_filters_of(context_.plan, number_);
+  filters.push_back(filter_of(context_.plan, number_));
+  std::vector<mqtt::SubscribeEntry> entries;
+  for (const std::string& filter : filters) {
+    mqtt::SubscribeEntry entry;
+    entry.filter = filter;
+    entry.qos = context_.plan.qos;
+    entries.push_back(entry);
+  }
+  connection_.core().subscribe(entries);
+  connection_.flush_later();
 }
 
 void BenchSubscriber::on_message(const mqtt::Publish& message) {
   BenchBoard& board = context_.board;
   const std::optional<Mark> mark = read_mark(message.payload);
+  const std::uint64_t repeated_before = checker_.counts().duplicates;
   checker_.on_message(mark);
+  board.repeated += checker_.counts().duplicates - repeated_before;
   ++board.received;
-  board.last_event = context_.loop.now();
+  board.last_event = last_at_ = context_.loop.now();
   if (!mark) return;
   board.delivery.add(context_.loop.now() - mark->at);
   if (mark->publisher < credited_.size()) credited_[mark->publisher]->on_delivered();

@@ -7,29 +7,12 @@
 // Owned by: BenchRun; borrow its plan and board.
 #pragma once
 
+#include "tools/naru/bench_plan.hpp"
 #include "tools/naru/client_loop.hpp"
 #include "tools/naru/delivery_checker.hpp"
 #include "tools/naru/latency_histogram.hpp"
 
 namespace naru::tools {
-
-struct BenchPlan {
-  enum class Scenario : std::uint8_t { fan_in, fan_out, pairs, offline };
-  Scenario scenario = Scenario::fan_in;
-  std::size_t publishers = 1;
-  std::size_t subscribers = 1;
-  mqtt::Qos qos = mqtt::Qos::at_least_once;
-  std::size_t window = 8;  // Under way at once, of each publisher.
-  std::size_t payload_size = 200;
-  std::uint64_t count = 0;  // Messages of all publishers; 0: until the duration is over.
-  Duration duration{0};
-  double rate = 0;  // Messages a second of all publishers; 0: as fast as the window lets.
-  // What makes room in a window: the acknowledgement, or the delivery to a subscriber. QoS 0 has
-  // only the latter.
-  bool paced_by_delivery = false;
-  double connect_rate = 2000;
-  std::string prefix = "bench";
-};
 
 // What all clients of a bench write on.
 struct BenchBoard {
@@ -39,11 +22,16 @@ struct BenchBoard {
   std::uint64_t settled = 0;  // Acknowledged or refused; QoS 0: published.
   std::uint64_t refused = 0;
   std::uint64_t received = 0;
-  std::uint64_t budget = 0;  // Messages that may still be published.
-  Instant last_event;        // Delivery or acknowledgement.
+  std::uint64_t repeated = 0;  // Of those.
+  std::uint64_t dropped = 0;   // Connections that the broker ended, where that ends nothing.
+  std::uint64_t budget = 0;    // Messages that may still be published.
+  Instant last_event;          // Delivery or acknowledgement.
   LatencyHistogram acknowledgement;
   LatencyHistogram delivery;
-  std::string failure;  // The first; ends the bench.
+  LatencyHistogram connecting;  // From the first SYN to CONNACK.
+  LatencyHistogram fetching;    // retained: from SUBSCRIBE to a subscriber's last message.
+  LatencyHistogram lateness;    // Open loop: what the bench itself was behind.
+  std::string failure;          // The first; ends the bench.
 };
 
 struct BenchContext {
@@ -55,8 +43,9 @@ struct BenchContext {
 class BenchClient : public ClientOwner {
  public:
   BenchClient(BenchContext context, ClientSettings settings);
-  void open() { connection_.open(); }
+  void open();
   void leave();
+  void vanish();  // Closes without a word, as a vehicle in a tunnel does.
   bool is_open() const { return connection_.is_open(); }
   const ClientSettings& settings() { return connection_.core().settings(); }
 
@@ -74,6 +63,8 @@ class BenchClient : public ClientOwner {
   void fail(const std::string& reason);
 
   bool leaving_ = false;
+  bool counted_ = false;  // As online.
+  Instant opened_at_;
 };
 
 class BenchPublisher final : public BenchClient {
@@ -81,35 +72,47 @@ class BenchPublisher final : public BenchClient {
   BenchPublisher(BenchContext context, ClientSettings settings, std::uint32_t number);
   // Publishes as the window allows, at most `most`, as long as the board's budget lasts.
   void publish(std::uint64_t most);
+  void publish_late(Instant intended);  // One, whatever the window.
+  void clear(std::uint64_t number);     // The retained message of that number.
   // Makes room, when the plan is paced by delivery.
   void on_delivered();
   std::uint64_t published() const { return published_; }
+  std::uint64_t refused() const { return refused_; }
 
  private:
   void on_settled(const ClientEvent& event) override;
   void make_room();
+  void publish_one(Instant at);
 
   const std::uint32_t number_;
-  const std::string topic_;
+  std::string topic_;
   Bytes payload_;
   std::uint64_t published_ = 0;
+  std::uint64_t refused_ = 0;
   std::uint64_t under_way_ = 0;
 };
 
 class BenchSubscriber final : public BenchClient {
  public:
-  BenchSubscriber(BenchContext context, ClientSettings settings, std::string filter);
+  BenchSubscriber(BenchContext context, ClientSettings settings, std::size_t number);
   // In whose windows a delivery makes room.
   void credit(std::vector<BenchPublisher*> publishers) { credited_ = std::move(publishers); }
+  // Not by itself when it comes online, as it does else. Before open().
+  void subscribe_later() { subscribes_ = false; }
+  void subscribe();
   const DeliveryChecker& checker() const { return checker_; }
+  Duration fetch_time() const { return last_at_ - subscribed_at_; }
 
  private:
   void on_online() override;
   void on_message(const mqtt::Publish& message) override;
 
-  const std::string filter_;
+  const std::size_t number_;
   DeliveryChecker checker_;
   std::vector<BenchPublisher*> credited_;
+  bool subscribes_ = true;
+  Instant subscribed_at_;
+  Instant last_at_;
 };
 
 }  // namespace naru::tools

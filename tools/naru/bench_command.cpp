@@ -1,5 +1,6 @@
 // tools/naru/bench_command.cpp: `naru bench`, how fast the broker is, and whether it keeps order.
 #include <array>
+#include <limits>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -28,13 +29,21 @@ constexpr std::array scenario_rows = {
     ScenarioRow{Scenario::pairs, "pairs", 500, 500, "Each publisher has a subscriber of its own"},
     ScenarioRow{Scenario::offline, "offline", 10, 100,
                 "Publish to sessions that are away, then let them come back"},
+    ScenarioRow{Scenario::mixed, "mixed", 100, 100,
+                "Subscribers with many filters, exact ones and wildcards"},
+    ScenarioRow{Scenario::retained, "retained", 10, 10,
+                "Retain a message on each of --count topics, then fetch all of them"},
+    ScenarioRow{Scenario::idle, "idle", 1, 1000,
+                "Connections that say nothing: what each costs, and whether it stays"},
+    ScenarioRow{Scenario::storm, "storm", 100, 1000,
+                "Everybody reconnects at once, while messages come for them"},
 };
 
 struct BenchOptions {
   ConnectionOptions connection;
   BenchPlan plan;
   int qos = 1;
-  std::string duration;
+  std::string duration, hold = "10s";
   int pid = 0;
 };
 
@@ -47,9 +56,25 @@ Result<BenchPlan> complete_plan(const BenchOptions& options) {
     if (!duration) return duration.error();
     plan.duration = *duration;
   }
+  const auto hold = parse_duration(options.hold);
+  if (!hold) return hold.error();
+  plan.hold = *hold;
+  if (plan.open_loop && plan.rate == 0) {
+    return Error{Errc::invalid, "--open-loop needs a --rate: when is a message due?"};
+  }
+  if (plan.open_loop && plan.paced_by_delivery && options.qos != 0) {
+    return Error{Errc::invalid, "--open-loop waits for nobody: leave --pace-by-delivery out"};
+  }
+  const auto most = std::numeric_limits<std::uint64_t>::max();
+  if (plan.scenario == Scenario::storm) plan.count = most;  // As long as the rounds last.
+  if (plan.scenario == Scenario::idle) plan.publishers = 1;
   if (plan.count == 0 && plan.duration.count() == 0) plan.count = 100'000;
-  if (plan.scenario == Scenario::offline && options.qos == 0) {
-    return Error{Errc::invalid, "offline sessions get nothing with QoS 0: use -q 1 or 2"};
+  if (options.qos == 0 && plan.keeps_sessions()) {
+    return Error{Errc::invalid, "sessions that are away get nothing with QoS 0: use -q 1 or 2"};
+  }
+  if (options.qos == 0 && plan.has_topic_per_message()) {
+    return Error{Errc::invalid,
+                 "this scenario waits for acknowledgements, QoS 0 has none: use -q 1 or 2"};
   }
   if (plan.scenario == Scenario::offline && plan.paced_by_delivery) {
     return Error{Errc::invalid, "offline sessions cannot pace: leave --pace-by-delivery out"};
@@ -75,7 +100,7 @@ Outcome run_bench(const Invocation& invocation, const BenchOptions& options, con
   auto settings = client_settings(options.connection);
   if (!settings) return settings.error();
   if (settings->client_id.empty()) settings->client_id = "bench";
-  const auto server = resolve(options.connection.host, options.connection.port);
+  const auto server = server_of(options.connection);
   if (!server) return server.error();
   if (options.pid != 0) {
     const auto usage = usage_of(options.pid);  // Wrong: said before sessions are left behind.
@@ -118,8 +143,12 @@ void add_bench_options(CLI::App& bench, BenchOptions& options) {
   bench.add_option("-n,--count", plan.count, "Messages in all (by default 100000)");
   bench.add_option("--duration", options.duration, "Publish for so long instead")
       ->type_name("DURATION");
-  bench.add_option("--rate", plan.rate, "Messages a second in all (by default as fast as it goes)")
-      ->check(CLI::NonNegativeNumber);
+  bench.add_option("--rate", plan.rate, "Messages a second in all; 0 for as fast as it goes")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  bench.add_flag(
+      "--open-loop", plan.open_loop,
+      "Send when the rate says so, whatever is under way, and measure latency from then");
   bench.add_flag("--pace-by-delivery", plan.paced_by_delivery,
                  "A window has room again when a subscriber got the message, not the broker");
   bench.add_option("--connect-rate", plan.connect_rate, "Connections a second")
@@ -128,6 +157,25 @@ void add_bench_options(CLI::App& bench, BenchOptions& options) {
   bench.add_option("--prefix", plan.prefix, "Topics begin with this")->capture_default_str();
   bench.add_option("--pid", options.pid, "The broker's process, to measure its use of CPU");
   add_connection_options(bench, options.connection);
+}
+
+void add_own_options(CLI::App& bench, BenchOptions& options) {
+  BenchPlan& plan = options.plan;
+  if (plan.scenario == Scenario::mixed) {
+    bench.add_option("--filters", plan.filters, "Filters of each subscriber that match nothing")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+  }
+  if (plan.scenario == Scenario::storm) {
+    bench.add_option("--rounds", plan.rounds, "How often everybody reconnects")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
+  }
+  if (plan.scenario == Scenario::idle) {
+    bench.add_option("--hold", options.hold, "How long the connections are watched")
+        ->type_name("DURATION")
+        ->capture_default_str();
+  }
 }
 
 }  // namespace
@@ -146,7 +194,11 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
     options->plan.subscribers = row.subscribers;
     scenario->footer(std::string{"Example: naru bench "} + row.name +
                      " --count 100000 --pid \"$(pidof narud)\" --json");
+    if (row.scenario == Scenario::storm) options->plan.rate = 500;
+    if (row.scenario == Scenario::storm) options->plan.connect_rate = 100'000;
+    if (row.scenario == Scenario::retained) options->plan.count = 10'000;
     add_bench_options(*scenario, *options);
+    add_own_options(*scenario, *options);
     scenario->callback([&invocation, options, name = row.name] {
       invocation.run = [&invocation, options, name] {
         return run_bench(invocation, *options, name);

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include <sys/resource.h>
+
+#include "broker/mqtt/topics.hpp"
 
 namespace naru::tools {
 namespace {
@@ -13,22 +16,15 @@ namespace {
 using Scenario = BenchPlan::Scenario;
 
 constexpr Millis tick{2};
+constexpr Millis open_loop_tick{1};
 constexpr Seconds stall_time{10};
+constexpr Seconds tell_every{5};
 
 Duration own_cpu() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const auto micros = [](const timeval& t) { return t.tv_sec * 1'000'000 + t.tv_usec; };
   return Duration{micros(usage.ru_utime) + micros(usage.ru_stime)};
-}
-
-double rounded(double value) { return std::round(value * 100) / 100; }
-
-template <class Client>
-std::vector<BenchClient*> pointers(const std::vector<std::unique_ptr<Client>>& clients) {
-  std::vector<BenchClient*> all;
-  for (const auto& client : clients) all.push_back(client.get());
-  return all;
 }
 
 }  // namespace
@@ -43,7 +39,7 @@ void BenchRun::make_clients(const ClientSettings& settings) {
   for (std::size_t i = 0; i < plan.publishers; ++i) {
     ClientSettings one = settings;
     one.client_id = settings.client_id + "-pub-" + std::to_string(i);
-    one.window = plan.window;
+    one.window = plan.open_loop ? 65'535 : plan.window;
     publishers_.push_back(
         std::make_unique<BenchPublisher>(context_, one, static_cast<std::uint32_t>(i)));
   }
@@ -52,39 +48,49 @@ void BenchRun::make_clients(const ClientSettings& settings) {
   for (std::size_t i = 0; i < plan.subscribers; ++i) {
     ClientSettings one = settings;
     one.client_id = settings.client_id + "-sub-" + std::to_string(i);
-    if (plan.scenario == Scenario::offline) {
+    if (plan.keeps_sessions()) {
       one.clean_start = false;
       one.session_expiry_s = 3600;
     }
-    subscribers_.push_back(std::make_unique<BenchSubscriber>(context_, one, filter_of(i)));
+    subscribers_.push_back(std::make_unique<BenchSubscriber>(context_, one, i));
     const bool credits = plan.paced_by_delivery && (plan.scenario == Scenario::pairs || i == 0);
     if (credits) subscribers_.back()->credit(all);
   }
 }
 
-std::string BenchRun::filter_of(std::size_t subscriber) const {
-  const std::string& prefix = context_.plan.prefix;
-  if (context_.plan.scenario == Scenario::pairs) return prefix + "/" + std::to_string(subscriber);
-  return prefix + "/+";
-}
-
-// How many subscribers get each message.
-std::uint64_t BenchRun::copies() const {
-  return context_.plan.scenario == Scenario::pairs ? 1 : subscribers_.size();
-}
-
 Result<Json> BenchRun::run() {
+  for (std::size_t p = 0; p < publishers_.size(); ++p) {
+    topics_.push_back(topic_of(context_.plan, p, 1));
+  }
+  copies_.resize(publishers_.size());
+  for (std::size_t s = 0; s < subscribers_.size(); ++s) {
+    const std::string filter = filter_of(context_.plan, s);
+    for (std::size_t p = 0; p < publishers_.size(); ++p) {
+      copies_[p] += mqtt::filter_matches(filter, topics_[p]) ? 1 : 0;
+    }
+  }
+  switch (context_.plan.scenario) {
+    case Scenario::retained: return run_retained();
+    case Scenario::idle: return run_idle();
+    case Scenario::storm: return run_storm();
+    case Scenario::fan_in:
+    case Scenario::fan_out:
+    case Scenario::pairs:
+    case Scenario::offline:
+    case Scenario::mixed: break;
+  }
+  return run_messages();
+}
+
+Result<Json> BenchRun::run_messages() {
   const bool offline = context_.plan.scenario == Scenario::offline;
-  const auto subscribers = open_all(pointers(subscribers_));
-  if (!subscribers) return subscribers.error();
-  const auto subscribed =
-      wait_until([this] { return board_.subscribed == subscribers_.size(); }, "subscribing");
+  const auto subscribed = open_subscribers();
   if (!subscribed) return subscribed.error();
   if (offline) {
     const auto left = leave_all(pointers(subscribers_));
     if (!left) return left.error();
   }
-  const auto publishers = open_all(pointers(publishers_));
+  const auto publishers = open_publishers();
   if (!publishers) return publishers.error();
 
   Json result;
@@ -93,7 +99,7 @@ Result<Json> BenchRun::run() {
   const auto published = publish_all();
   if (!published) return published.error();
   if (offline) {
-    const auto enqueue = stop_meter(*meter, board_.published * copies());
+    const auto enqueue = stop_meter(*meter, wanted());
     if (!enqueue) return enqueue.error();
     result["enqueue"] = *enqueue;
     meter = start_meter();
@@ -113,6 +119,14 @@ Result<Json> BenchRun::run() {
   return result;
 }
 
+Result<void> BenchRun::open_subscribers() {
+  const auto opened = open_all(pointers(subscribers_));
+  if (!opened) return opened.error();
+  return wait_until([this] { return board_.subscribed == subscribers_.size(); }, "subscribing");
+}
+
+Result<void> BenchRun::open_publishers() { return open_all(pointers(publishers_)); }
+
 Result<void> BenchRun::open_all(std::vector<BenchClient*> clients) {
   const std::uint64_t wanted = board_.online + clients.size();
   std::reverse(clients.begin(), clients.end());
@@ -130,27 +144,39 @@ Result<void> BenchRun::leave_all(const std::vector<BenchClient*>& clients) {
       "leaving");
 }
 
-Result<void> BenchRun::publish_all() {
+void BenchRun::begin_publishing() {
   const BenchPlan& plan = context_.plan;
   board_.budget = plan.count > 0 ? plan.count : std::numeric_limits<std::uint64_t>::max();
-  if (plan.duration.count() > 0) ends_ = SystemClock{}.now() + plan.duration;
-  if (plan.rate == 0) {
-    for (const auto& publisher : publishers_) publisher->publish(plan.window);
-  }
+  publishing_since_ = SystemClock{}.now();
+  if (plan.duration.count() > 0) ends_ = publishing_since_ + plan.duration;
+  if (plan.rate > 0) return;
+  for (const auto& publisher : publishers_) publisher->publish(plan.window);
+}
+
+Result<void> BenchRun::publish_all() {
+  begin_publishing();
   const auto published = wait_until(
       [this] { return board_.budget == 0 && board_.settled == board_.published; }, "publishing");
   // Paced by deliveries, a lost message's room never comes back: the count will tell.
   const bool starved = !published && published.error().code == Errc::busy &&
-                       plan.paced_by_delivery && board_.settled == board_.published;
+                       context_.plan.paced_by_delivery && board_.settled == board_.published;
   board_.budget = 0;
   return starved ? Result<void>{} : published;
 }
 
+std::uint64_t BenchRun::wanted() const {
+  std::uint64_t sum = 0;
+  for (std::size_t p = 0; p < publishers_.size(); ++p) {
+    sum += (publishers_[p]->published() - publishers_[p]->refused()) * copies_[p];
+  }
+  return sum;
+}
+
 // What does not come is not an error here: it is counted as lost.
 Result<void> BenchRun::wait_for_deliveries() {
-  const std::uint64_t wanted = (board_.published - board_.refused) * copies();
+  const std::uint64_t all = wanted();
   const auto waited =
-      wait_until([this, wanted] { return board_.received >= wanted; }, "delivering");
+      wait_until([this, all] { return board_.received - board_.repeated >= all; }, "delivering");
   if (!waited && waited.error().code != Errc::busy) return waited.error();
   return {};
 }
@@ -158,7 +184,8 @@ Result<void> BenchRun::wait_for_deliveries() {
 // Runs the loop until the condition holds. busy when nothing moved for stall_time.
 Result<void> BenchRun::wait_until(std::function<bool()> done, const char* step) {
   done_ = std::move(done);
-  step_began_ = progress_at_ = SystemClock{}.now();
+  step_ = step;
+  step_began_ = progress_at_ = told_at_ = SystemClock{}.now();
   context_.loop.call_at(step_began_, *this);
   context_.loop.run();
   if (!board_.failure.empty()) {
@@ -175,7 +202,8 @@ Result<void> BenchRun::wait_until(std::function<bool()> done, const char* step) 
 }
 
 void BenchRun::on_timer(Instant now) {
-  const double opened = context_.plan.connect_rate * static_cast<double>(tick.count()) * 1e-3;
+  const Millis pause = context_.plan.open_loop ? open_loop_tick : tick;
+  const double opened = context_.plan.connect_rate * static_cast<double>(pause.count()) * 1e-3;
   for (int i = 0; i < std::max(1, static_cast<int>(opened)) && !to_open_.empty(); ++i) {
     BenchClient* const client = to_open_.back();
     to_open_.pop_back();
@@ -191,16 +219,37 @@ void BenchRun::on_timer(Instant now) {
     context_.loop.stop();
     return;
   }
-  context_.loop.call_at(now + tick, *this);
+  tell_progress(now);
+  context_.loop.call_at(now + pause, *this);
 }
 
 void BenchRun::publish_at_rate(Instant now) {
-  if (context_.plan.rate == 0 || board_.budget == 0) return;
-  const double seconds = static_cast<double>((now - step_began_).count()) * 1e-6;
-  const auto due = static_cast<std::uint64_t>(context_.plan.rate * seconds);
-  for (std::uint64_t n = board_.published; n < due; ++n) {
-    publishers_[n % publishers_.size()]->publish(1);
+  const double rate = context_.plan.rate;
+  if (rate == 0 || board_.budget == 0) return;
+  const double seconds = static_cast<double>((now - publishing_since_).count()) * 1e-6;
+  const auto due = static_cast<std::uint64_t>(rate * seconds);
+  for (std::uint64_t n = board_.published; n < due && board_.budget > 0; ++n) {
+    BenchPublisher& publisher = *publishers_[n % publishers_.size()];
+    if (!context_.plan.open_loop) {
+      publisher.publish(1);
+      continue;
+    }
+    const auto offset = static_cast<std::int64_t>(static_cast<double>(n + 1) * 1e6 / rate);
+    publisher.publish_late(publishing_since_ + Duration{offset});
   }
+}
+
+// For people who wait; what is measured goes to stdout.
+void BenchRun::tell_progress(Instant now) {
+  if (now - told_at_ < tell_every) return;
+  told_at_ = now;
+  const auto seconds = std::chrono::duration_cast<Seconds>(now - step_began_).count();
+  std::fprintf(
+      stderr, "naru: %s for %lld s: %llu online, %llu published, %llu settled, %llu received\n",
+      step_, static_cast<long long>(seconds), static_cast<unsigned long long>(board_.online),
+      static_cast<unsigned long long>(board_.published),
+      static_cast<unsigned long long>(board_.settled),
+      static_cast<unsigned long long>(board_.received));
 }
 
 Result<BenchRun::Meter> BenchRun::start_meter() const {
@@ -231,65 +280,6 @@ Result<Json> BenchRun::stop_meter(const Meter& meter, std::uint64_t messages) co
   use["broker_written_bytes"] =
       rounded(static_cast<double>(now->written_bytes - meter.usage.written_bytes) / each);
   return use;
-}
-
-Json BenchRun::deliveries() {
-  std::vector<std::uint64_t> published;
-  for (const auto& publisher : publishers_) published.push_back(publisher->published());
-  DeliveryCounts sum;
-  for (std::size_t i = 0; i < subscribers_.size(); ++i) {
-    const DeliveryCounts& counts = subscribers_[i]->checker().counts();
-    sum.duplicates += counts.duplicates;
-    sum.out_of_order += counts.out_of_order;
-    sum.foreign += counts.foreign;
-    std::vector<std::uint64_t> expected = published;
-    if (context_.plan.scenario == Scenario::pairs) {
-      std::fill(expected.begin(), expected.end(), 0);
-      expected[i] = published[i];
-    }
-    sum.lost += subscribers_[i]->checker().lost_of(expected);
-  }
-  flawless_ = sum.lost + sum.duplicates + sum.out_of_order + sum.foreign + board_.refused == 0;
-  Json result{{"published", board_.published}, {"refused", board_.refused},
-              {"received", board_.received},   {"lost", sum.lost},
-              {"duplicates", sum.duplicates},  {"out_of_order", sum.out_of_order},
-              {"foreign", sum.foreign}};
-  const auto add = [&](const std::string& name, const LatencyHistogram& latency) {
-    if (latency.count() == 0) return;
-    result[name + "_us_p50"] = latency.percentile(0.50).count();
-    result[name + "_us_p99"] = latency.percentile(0.99).count();
-  };
-  add("ack", board_.acknowledgement);
-  if (context_.plan.scenario != Scenario::offline) add("delivery", board_.delivery);
-  return result;
-}
-
-// With many subscribers a delivery says more than a publish.
-void BenchRun::add_delivery_cost(Json& result) const {
-  Json& use = result["use"];
-  const double each = static_cast<double>(board_.received) /
-                      static_cast<double>(std::max<std::uint64_t>(board_.published, 1));
-  if (each <= 1) return;
-  use["deliveries_per_s"] = std::round(use["per_s"].get<double>() * each);
-  use["bench_cpu_us_per_delivery"] = rounded(use["bench_cpu_us"].get<double>() / each);
-  if (pid_ == 0) return;
-  use["broker_cpu_us_per_delivery"] = rounded(use["broker_cpu_us"].get<double>() / each);
-}
-
-// Leaves nothing behind: a clean start ends a session of old.
-Result<void> BenchRun::drop_sessions() {
-  if (context_.plan.scenario != Scenario::offline) return {};
-  const auto left = leave_all(pointers(subscribers_));
-  if (!left) return left.error();
-  for (const auto& subscriber : subscribers_) {
-    ClientSettings clean = subscriber->settings();
-    clean.clean_start = true;
-    clean.session_expiry_s = 0;
-    cleaners_.push_back(std::make_unique<BenchClient>(context_, clean));
-  }
-  const auto opened = open_all(pointers(cleaners_));
-  if (!opened) return opened.error();
-  return leave_all(pointers(cleaners_));
 }
 
 }  // namespace naru::tools

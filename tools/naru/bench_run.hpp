@@ -1,8 +1,7 @@
 // tools/naru/bench_run.hpp
 //
 // BenchRun takes a bench through its steps: connect, publish, wait for the last delivery, count.
-// The scenario `offline` lets the subscribers leave before the first message and come back after
-// the last.
+// Most scenarios are run_messages(); those with steps of their own are in bench_scenarios.cpp.
 //
 // Edge: owns all clients of the loop. Lives on the loop's thread.
 // Bounded by: a step that makes no progress for stall_time ends the bench.
@@ -41,17 +40,30 @@ class BenchRun final : public ClientOwner {
   void on_timer(Instant now) override;
 
   void make_clients(const ClientSettings& settings);
-  std::string filter_of(std::size_t subscriber) const;
-  std::uint64_t copies() const;
+  // One for each scenario with steps of its own.
+  Result<Json> run_messages();
+  Result<Json> run_retained();
+  Result<Json> run_idle();
+  Result<Json> run_storm();
+  Result<Json> watch_idle(std::uint64_t before);
+  Result<void> clear_retained();
+
+  // Steps.
   Result<void> open_all(std::vector<BenchClient*> clients);
+  Result<void> open_subscribers();
+  Result<void> open_publishers();
   Result<void> leave_all(const std::vector<BenchClient*>& clients);
+  void begin_publishing();
   Result<void> publish_all();
   Result<void> wait_for_deliveries();
   Result<void> wait_until(std::function<bool()> done, const char* step);
   Result<void> drop_sessions();
   void publish_at_rate(Instant now);
+  void tell_progress(Instant now);
+
   Result<Meter> start_meter() const;
   Result<Json> stop_meter(const Meter& meter, std::uint64_t messages) const;
+  std::uint64_t wanted() const;  // Deliveries, of what was published and not refused.
   Json deliveries();
   void add_delivery_cost(Json& result) const;
 
@@ -59,15 +71,30 @@ class BenchRun final : public ClientOwner {
   BenchBoard board_;
   const int pid_;
   std::vector<std::unique_ptr<BenchPublisher>> publishers_;
+  std::vector<std::string> topics_;    // By publisher; of its first message.
+  std::vector<std::uint64_t> copies_;  // By publisher: how many subscribers get a message.
   std::vector<std::unique_ptr<BenchSubscriber>> subscribers_;
   std::vector<std::unique_ptr<BenchClient>> cleaners_;
   std::vector<BenchClient*> to_open_;  // In reverse.
   std::function<bool()> done_;         // What the current step waits for.
+  const char* step_ = "";
   Instant step_began_;
+  Instant publishing_since_;
   Instant ends_ = Instant::never();  // Of publishing.
   std::uint64_t progress_ = 0;       // A number that grows; when it last did is below.
   Instant progress_at_;
+  Instant told_at_;
   bool flawless_ = false;
 };
+
+// p50, p99 and p99.9 as NAME_us_p50, NAME_us_p99 and NAME_us_p999; nothing for none.
+void add_percentiles(Json& out, const std::string& name, const LatencyHistogram& latency);
+double rounded(double value);  // To hundredths.
+template <class Client>
+std::vector<BenchClient*> pointers(const std::vector<std::unique_ptr<Client>>& clients) {
+  std::vector<BenchClient*> all;
+  for (const auto& client : clients) all.push_back(client.get());
+  return all;
+}
 
 }  // namespace naru::tools

@@ -1,0 +1,162 @@
+"""naru bench: every scenario, small, against the real broker; and that it finds what is wrong."""
+import json
+import signal
+import subprocess
+
+import pytest
+
+from certificates import Authority
+from narud_server import let_pass, naru_binary, wait_until
+
+COUNTS = "lost", "duplicates", "out_of_order", "refused"
+
+
+def bench(port, scenario, *arguments, code=0):
+    done = subprocess.run([naru_binary(), "--json", "bench", scenario, "-p", str(port),
+                           *map(str, arguments)], stdin=subprocess.DEVNULL, text=True,
+                          check=False, timeout=120, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    assert done.returncode == code, done
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def assert_flawless(told):
+    assert {name: told[name] for name in COUNTS} == dict.fromkeys(COUNTS, 0), told
+
+
+def assert_percentiles(told, name):
+    p50, p99, p999 = (told[f"{name}_us_{each}"] for each in ("p50", "p99", "p999"))
+    assert 0 < p50 <= p99 <= p999
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+@pytest.mark.parametrize("scenario", ["fan-in", "fan-out", "pairs"])
+def test_messages(broker, scenario, qos):
+    told = bench(broker.port, scenario, "--publishers", 5, "--subscribers", 5, "-n", 200, "-q", qos)
+    assert told["published"] == 200
+    assert told["received"] == (200 if scenario == "pairs" else 1000)
+    assert_flawless(told)
+    assert_percentiles(told, "ack")
+    assert_percentiles(told, "delivery")
+    assert_percentiles(told, "connect")
+
+
+def test_mixed_filters(broker):
+    told = bench(broker.port, "mixed", "--publishers", 25, "--subscribers", 30, "--filters", 40,
+                 "-n", 500, "--pid", broker.process.pid)
+    assert_flawless(told)
+    assert told["received"] > told["published"]  # One sees all, others a part.
+    assert told["use"]["broker_cpu_us"] >= 0
+    wanted = broker.get("/v1/subscriptions?limit=1")["subscriptions"]
+    assert wanted == []  # Clean sessions leave nothing.
+
+
+def test_retained_messages_are_fetched_and_cleared(broker):
+    told = bench(broker.port, "retained", "--publishers", 4, "--subscribers", 3, "-n", 300)
+    assert (told["published"], told["received"]) == (300, 900)
+    assert told["lost"] == told["duplicates"] == told["refused"] == 0
+    assert_percentiles(told, "fetch")
+    assert broker.get("/v1/retained")["retained"] == []
+
+
+def test_idle_connections(broker):
+    told = bench(broker.port, "idle", "--subscribers", 200, "--hold", "300ms", "--pid",
+                 broker.process.pid)
+    assert told["connections"] == 200
+    assert told["received"] == 200
+    assert told["dropped"] == 0
+    assert_flawless(told)
+    assert told["bytes_per_connection"] < 100_000
+    assert told["connects_per_s"] > 0
+    assert_percentiles(told, "connect")
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_a_storm_of_reconnects(broker, qos):
+    told = bench(broker.port, "storm", "--subscribers", 60, "--publishers", 20, "--rounds", 4,
+                 "--rate", 400, "-q", qos)
+    assert told["connects"] == 60 * 4
+    assert told["lost"] == told["out_of_order"] == told["refused"] == 0
+    assert told["published"] > 0
+    assert told["connects_per_s"] > 0
+    assert_percentiles(told, "connect")
+    assert broker.status()["sessions"] == 0  # It leaves nothing behind.
+
+
+def test_an_open_loop_keeps_its_rate(broker):
+    told = bench(broker.port, "pairs", "--publishers", 4, "--subscribers", 4, "--rate", 2000,
+                 "--open-loop", "-n", 1000, "--window", 1)
+    assert_flawless(told)
+    assert told["published"] == 1000
+    assert told["use"]["seconds"] == pytest.approx(0.5, abs=0.3)
+    assert_percentiles(told, "bench_late")
+    assert_percentiles(told, "delivery")
+
+
+def test_an_open_loop_counts_the_time_a_message_should_have_gone(start_broker):
+    """A broker that stands still for a moment: closed, the bench sends less; open, it shows."""
+    broker = start_broker("listener auto 127.0.0.1\nallow_anonymous true\nmax_packet_size 2M")
+    command = [naru_binary(), "--json", "bench", "pairs", "-p", str(broker.port), "--publishers",
+               "2", "--subscribers", "2", "--rate", "1000", "--duration", "2s", "--window", "1"]
+    told = {}
+    for name, extra in ("closed", []), ("open", ["--open-loop"]):
+        running = subprocess.Popen(command + extra, stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        stand_still(broker, 0.7)
+        told[name] = json.loads(running.communicate(timeout=60)[0])
+        assert_flawless(told[name])
+    # A third of all messages was due while nothing moved; the closed loop had two under way.
+    assert told["open"]["delivery_us_p99"] > 400_000
+    assert told["closed"]["delivery_us_p50"] < 100_000
+
+
+def stand_still(broker, seconds):
+    before = broker.counter("publishes_in")
+    wait_until(lambda: broker.counter("publishes_in") > before + 100, what="the load")
+    broker.send_signal(signal.SIGSTOP)
+    let_pass(seconds)
+    broker.send_signal(signal.SIGCONT)
+
+
+def test_messages_over_tls(start_broker, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    crt, key = authority.issue("broker", "localhost", alternative="DNS:localhost")
+    broker = start_broker(f"listener auto 127.0.0.1\ncertfile {crt}\nkeyfile {key}\n"
+                          "allow_anonymous true")
+    host = "-h", "localhost"
+    told = bench(broker.port, "fan-in", *host, "--cafile", authority.crt, "--publishers", 5, "-n",
+                 300, "--size", 20000)
+    assert_flawless(told)
+    assert told["received"] == 300
+    assert "certificate" in bench(broker.port, "fan-in", *host, "--tls", "-n", 1, code=3)
+    assert "no.crt" in bench(broker.port, "fan-in", "-n", 1, "--cafile", tmp_path / "no.crt",
+                             code=2)
+    told = bench(broker.port, "pairs", *host, "--insecure", "--publishers", 3, "--subscribers", 3,
+                 "-n", 30)
+    assert_flawless(told)
+
+
+def test_loss_is_found(start_broker):
+    """A queue limit makes the broker drop: the bench counts it and ends with 1."""
+    broker = start_broker("listener auto 127.0.0.1\nallow_anonymous true\nmax_queued_messages 5")
+    told = bench(broker.port, "offline", "--publishers", 2, "--subscribers", 2, "-n", 100, code=1)
+    assert told["lost"] == 2 * 95
+
+
+def test_progress_is_told_on_stderr(broker):
+    done = subprocess.run([naru_binary(), "bench", "pairs", "-p", str(broker.port), "--publishers",
+                           "1", "--subscribers", "1", "--rate", "50", "--duration", "6s"],
+                          text=True, check=True, timeout=60, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    assert "publishing for 5 s" in done.stderr
+    assert "published" not in [line.split("\t")[0] for line in done.stderr.splitlines()]
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (["fan-in", "--open-loop"], "--rate"),
+    (["storm", "-q", "0"], "QoS 0"),
+    (["pairs", "--publishers", "2", "--subscribers", "3"], "as many"),
+    (["fan-in", "--cert", "only.crt"], "go together"),
+])
+def test_wrong_arguments(broker, arguments, reason):
+    assert reason in bench(broker.port, *arguments, code=2)
