@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "broker/app/bridges.hpp"
 #include "broker/app/config_file.hpp"
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
@@ -107,7 +108,8 @@ bool print_file_problems(const Config& config) {
   const auto loaded = NodeGate{}.load(config);
   if (!loaded) std::cerr << loaded.error().text << '\n';
   TlsContexts ignored;
-  const auto faults = make_tls_contexts(config, ignored);
+  auto faults = make_tls_contexts(config, ignored);
+  for (std::string& fault : faults_of_bridge_files(config)) faults.push_back(std::move(fault));
   for (const std::string& fault : faults) std::cerr << fault << '\n';
   return loaded.has_value() && faults.empty();
 }

@@ -33,7 +33,8 @@ constexpr std::string_view no_psk = "keys shared with clients are not supported:
 constexpr std::string_view no_engine = "the key must be a file in PEM without passphrase: remove the line";
 constexpr std::string_view no_plugin = "plugins are not supported: remove the line, and write what the plugin decided into password_file and acl_file";
 constexpr std::string_view no_effect = "it has no effect here and may be removed";
-constexpr std::string_view no_bridge = "bridges are not supported yet: remove the whole section";
+constexpr std::string_view no_bridge_psk = "keys shared with the remote broker are not supported: use certificates, with bridge_cafile, bridge_certfile and bridge_keyfile";
+constexpr std::string_view no_lazy = "it is for start_type lazy, which is not supported: remove the line";
 constexpr std::string_view no_interface = "write its address instead: 'listener PORT ADDRESS'";
 constexpr std::string_view journal_keeps = "sessions and messages are always on disk at once, so it has no effect and may be removed";
 
@@ -67,11 +68,12 @@ constexpr ForeignKeys foreign_keys[] = {
   {"max_qos maximum_qos", {protective, listener, "2", "all levels are accepted: remove the line only if that is wanted"}},
   {"listener_auto_id_prefix mptcp", {harmless, listener, {}, no_effect}},
 
-  {"address addresses bridge_* cleansession clientid idle_timeout keepalive_interval", {protective, bridge, {}, no_bridge}},
-  {"local_cleansession local_clientid local_password local_username", {protective, bridge, {}, no_bridge}},
-  {"notification_topic notifications notifications_local_only password", {protective, bridge, {}, no_bridge}},
-  {"remote_clientid remote_password remote_username restart_timeout", {protective, bridge, {}, no_bridge}},
-  {"round_robin start_type threshold topic try_private username", {protective, bridge, {}, no_bridge}},
+  {"bridge_psk bridge_identity", {protective, bridge, {}, no_bridge_psk}},
+  {"bridge_require_ocsp", {protective, bridge, "false", "stapled answers about revocation are not checked: remove the line only if that is wanted"}},
+  {"idle_timeout threshold", {harmless, bridge, {}, no_lazy}},
+  {"local_password", {harmless, bridge, {}, "a bridge needs no password here: remove the line"}},
+  {"bridge_bind_interface bridge_tcp_keepalive bridge_tcp_user_timeout bridge_max_topic_alias", {harmless, bridge, {}, no_effect}},
+  {"bridge_receive_maximum bridge_session_expiry_interval bridge_reload_type", {harmless, bridge, {}, no_effect}},
 
   {"retention_bytes", {protective, stream, "0", "streams are not limited by bytes yet: remove the line, and limit them with retention and stream_disk_percent"}},
   {"select split header", {protective, rule, {}, "a rule takes whole messages yet: remove the line only if that is wanted"}},
@@ -263,7 +265,7 @@ std::string fault_of_text(std::string_view key, std::string_view text) {
   if (key == "key") return fault_of_template(text);
   if (key == "command_prefix") return fault_of_prefix(text);
   if (key == "log_dest") return fault_of_log_dest(text);
-  return {};
+  return fault_of_bridge_text(key, text);
 }
 
 namespace {
@@ -341,6 +343,10 @@ std::string dump(const Config& config) {
     out.append("\nstream ").append(stream.name).append("\n");
     dump_options(out, stream, stream_options());
   }
+  for (const auto& one : config.bridges) {
+    out.append("\nconnection ").append(one.name).append("\n");
+    dump_options(out, one, bridge_options());
+  }
   for (const auto& one : config.rules) {
     out.append("\nrule ").append(one.name).append("\n");
     dump_options(out, one, rule_options());
@@ -355,6 +361,7 @@ std::string reference_page() {
   append_table(page, "listener PORT [ADDRESS], under per_listener_settings", own_options());
   append_table(page, "stream NAME", stream_options());
   append_table(page, "rule NAME", rule_options());
+  append_table(page, "connection NAME", bridge_options());
   append_foreign_table(page);
   return page;
 }
@@ -387,6 +394,7 @@ std::vector<std::string_view> known_keys() {
   for (const auto& row : listener_options()) keys.push_back(row.spec.key);
   for (const auto& row : rule_options()) keys.push_back(row.spec.key);
   for (const auto& row : stream_options()) keys.push_back(row.spec.key);
+  for (const auto& row : bridge_options()) keys.push_back(row.spec.key);
   for (const auto& row : foreign_keys) {
     each_word(row.keys, [&](std::string_view key) {
       if (!key.ends_with('*')) keys.push_back(key);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/app/bridge_config.hpp"
 #include "broker/app/listener_config.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/log.hpp"
@@ -101,6 +102,7 @@ struct Config : AccessConfig {
 
   std::vector<RuleConfig> rules;
   std::vector<StreamConfig> streams;
+  std::vector<BridgeConfig> bridges;
   KeyPlaces places;  // Of global keys.
   bool operator==(const Config&) const = default;
 };
@@ -114,7 +116,6 @@ const KeyPlaces& places_of(const Config& config, const ListenerConfig& listener)
 bool proves_users(const Config& config, const ListenerConfig& listener);
 // Where and how much to log, from log_dest and log_type.
 LogOptions log_options(const Config& config);
-
 // The effective configuration as a file that reads back as the same Config.
 std::string dump(const Config& config);
 // Every option with its bounds, default and help, in Markdown.

@@ -22,11 +22,11 @@ enum class Section : std::uint8_t {
   listener,
   rule,
   stream,
+  bridge,
   refused,  // One we know but do not have: its keys say nothing.
 };
 
 constexpr std::pair<std::string_view, std::string_view> refused_sections[] = {
-    {"connection", "bridges are not supported yet: remove the whole section"},
     {"sink", "sinks are not supported yet: remove the section and read the stream by the API"},
     {"cluster", "clusters are not supported yet: remove the section to run one node"},
 };
@@ -154,6 +154,9 @@ bool ConfigReader::open_section(const Line& line) {
     open_named(line, Section::rule, config().rules, rule_options());
   } else if (line.key == "stream") {
     open_named(line, Section::stream, config().streams, stream_options());
+  } else if (line.key == "connection") {
+    open_named(line, Section::bridge, config().bridges, bridge_options());
+    config().bridges.back().places.by_key["connection"] = line.place;
   } else {
     return open_refused(line);
   }
@@ -279,6 +282,9 @@ bool ConfigReader::set_in_section(const Line& line) {
       return set(line, config().rules[section_.index], rule_options(), section_.seen);
     case Section::stream:
       return set(line, config().streams[section_.index], stream_options(), section_.seen);
+    case Section::bridge:
+      config().bridges[section_.index].places.by_key[std::string{line.key}] = line.place;
+      return set(line, config().bridges[section_.index], bridge_options(), section_.seen);
     case Section::refused: return false;
   }
   return false;
@@ -300,6 +306,7 @@ void ConfigReader::on_unknown(const Line& line) {
   if (find_option(listener_options(), line.key) != nullptr) home = "listener PORT";
   if (find_option(rule_options(), line.key) != nullptr) home = "rule NAME";
   if (find_option(stream_options(), line.key) != nullptr) home = "stream NAME";
+  if (find_option(bridge_options(), line.key) != nullptr) home = "connection NAME";
   if (!home.empty()) {
     return error(line.place, in_quotes(line.key) + " belongs below a line " + in_quotes(home));
   }
@@ -352,24 +359,20 @@ void ConfigReader::finish_listeners() {
 
 ConfigOutcome ConfigReader::finish() && {
   finish_listeners();
-  for (const ListenerConfig& one : config().listeners) {
+  const auto add_faults = [this](const auto& one, const char* opening) {
+    const auto& places = one.places.by_key;
     for (const ConfigFault& fault : faults_of(one)) {
-      const auto& places = one.places.by_key;
-      const auto found = places.find(places.contains(fault.at) ? fault.at : "listener");
+      const auto found = places.find(places.contains(fault.at) ? fault.at : opening);
       error(found == places.end() ? file_ : found->second, fault.text);
     }
-  }
+  };
+  for (const ListenerConfig& one : config().listeners) add_faults(one, "listener");
+  for (const BridgeConfig& one : config().bridges) add_faults(one, "connection");
   for (const ConfigFault& fault : complete(config())) error(place_of(fault.at), fault.text);
   return std::move(outcome_);
 }
 
 }  // namespace
-
-std::string to_string(const Problem& problem) {
-  std::string text = problem.file;
-  if (problem.line != 0) text += ":" + std::to_string(problem.line);
-  return text + (problem.kind == Kind::error ? ": error: " : ": notice: ") + problem.text;
-}
 
 ConfigOutcome parse_config(const SourceFile& file, const ReadDirectory& read) {
   ConfigReader reader{read};

@@ -1,4 +1,4 @@
-// The files a configuration is read from.
+// The files a configuration is read from, and how a problem in them is written.
 
 #include <algorithm>
 #include <filesystem>
@@ -8,6 +8,12 @@
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
+
+std::string to_string(const Problem& problem) {
+  std::string text = problem.file;
+  if (problem.line != 0) text += ":" + std::to_string(problem.line);
+  return text + (problem.kind == Problem::Kind::error ? ": error: " : ": notice: ") + problem.text;
+}
 
 Result<SourceFile> read_source(const std::string& path) {
   std::error_code failure;

@@ -83,6 +83,7 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
   settings.retain_available = config.retain_available;
   settings.command_prefix = config.command_prefix;
   settings.response_information = config.response_information;
+  settings.bridge_clients = bridge_clients(config_);
   for (const StreamConfig& stream : config.streams) {
     settings.stream_keys[stream.name] = keys_per_lane(stream.keys_max);
   }
@@ -117,6 +118,8 @@ Result<void> Node::start() {
     shard->start();
   }
   watch_disk(&DiskWatch::look);
+  const auto bridged = bridges_.start(config_, store_.node.node);
+  if (!bridged) return bridged;
   const auto doors = open_doors();
   if (!doors) return doors;
   housekeeper_ = std::thread([this] { keep_house(); });
@@ -219,6 +222,7 @@ void Node::stop() {
       return true;
     });
   }
+  bridges_.stop();
   for (const auto& shard : shards_) shard->begin_stop();
   const Instant limit = now() + stop_limit;
   for (const auto& shard : shards_) {

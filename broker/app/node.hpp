@@ -18,6 +18,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "broker/app/access_caller.hpp"
+#include "broker/app/bridges.hpp"
 #include "broker/app/config_file.hpp"
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
@@ -38,7 +39,7 @@ struct NodeVariation {
   PlantedFault planted = PlantedFault::none;
 };
 
-class Node : public ShardHost, public Control {
+class Node : public ShardHost, public BridgeHost, public Control {
  public:
   explicit Node(Config config, NodeVariation variation = {});
   ~Node() override;
@@ -75,6 +76,9 @@ class Node : public ShardHost, public Control {
   bool admit_connection(Listener& listener) override;
   void connection_gone(Listener& listener) override;
   void channel_failed(BytesView address, BytesView why, bool was_open) override;
+
+  // ---- BridgeHost ----
+  int connect_here(const Bytes& client_id, const Bytes& user) override;
 
   // ---- Control ----
   std::uint16_t shards() const override { return static_cast<std::uint16_t>(shards_.size()); }
@@ -132,6 +136,8 @@ class Node : public ShardHost, public Control {
   AccessCaller access_caller_{clock_};
   std::unique_ptr<HttpServer> http_;
   std::vector<OpenListener> listeners_;
+  Listener bridge_listener_;  // Of their connections to us; no socket has it.
+  Bridges bridges_{*this};
   std::atomic<std::int64_t> connections_{0};
   std::mutex failures_mutex_;
   RateLimit failures_{Seconds{60}};  // Of addresses whose handshakes fail.

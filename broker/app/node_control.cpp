@@ -110,6 +110,11 @@ NodeFacts Node::facts() const {
   for (const StreamConfig& each : config_.streams) {
     facts.streams.push_back({each.name, static_cast<std::uint64_t>(each.retention.count() / 1000)});
   }
+  for (const BridgeFacts& each : bridges_.facts()) {
+    facts.bridges.push_back({each.name, each.address, each.local_client_id, each.connected,
+                             each.state, each.counters.sent, each.counters.received,
+                             each.counters.dropped, each.counters.repeated});
+  }
   const storage::Committer::Stats stats = committer_->stats();
   facts.commits = {stats.commits, stats.units,        stats.bytes,
                    stats.failed,  stats.commit_times, stats.waits};

@@ -72,6 +72,9 @@ Config taken_over(const Config& in_force, const Config& wanted, std::vector<std:
   next.log_type = wanted.log_type;
   take_over_listeners(next, wanted, notices);
   if (next.rules != wanted.rules) notices.push_back("rules have changed: restart narud for them");
+  if (next.bridges != wanted.bridges) {
+    notices.push_back("bridges have changed: restart narud for them");
+  }
   if (next.streams != wanted.streams) {
     notices.push_back("streams have changed: restart narud for them");
   }

@@ -1,5 +1,6 @@
 // Node's part that serves its shards while they run, and keeps house once a second.
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -140,6 +141,22 @@ void Node::deliver(std::uint16_t shard, std::vector<Hop>& hops) { shards_[shard]
 
 void Node::hand_over(std::uint16_t shard, Handed handed) {
   shards_[shard]->put_handed(std::move(handed));
+}
+
+// A pair of sockets; a shard serves one of them like any client's.
+int Node::connect_here(const Bytes& client_id, const Bytes& user) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return -1;
+  ++connections_;
+  bridge_listener_.admit();
+  Handed handed;
+  handed.fd = pair[1];
+  handed.listener = &bridge_listener_;
+  handed.peer.address = "bridge";
+  handed.peer.user = user;
+  handed.peer.own_bridge = true;
+  shards_[shard_of(client_id)]->put_handed(std::move(handed));
+  return pair[0];
 }
 
 void Node::submit(std::uint16_t shard, std::vector<storage::CommitUnit>&& units) {

@@ -48,6 +48,15 @@ struct NodeFacts {
     TimeHistogram waits;       // From the oldest unit's arrival to the end of its commit.
   };
 
+  struct Bridge {
+    std::string name;
+    std::string address;
+    Bytes client_id;  // Here.
+    bool connected = false;
+    std::string state;
+    std::uint64_t sent = 0, received = 0, dropped = 0, repeated = 0;  // Publishes.
+  };
+
   std::string id;
   std::string version;
   std::uint64_t uptime_s = 0;
@@ -55,6 +64,7 @@ struct NodeFacts {
   std::vector<std::string> problems;  // One sentence each; the node is green when there is none.
   std::vector<Listener> listeners;
   std::vector<Stream> streams;  // As configured, in that order.
+  std::vector<Bridge> bridges;
   Commits commits;
   std::uint64_t subscriptions = 0;  // Of sessions and connections, not of rules.
   unsigned disk_percent = 0;        // How full the disk of the data directory is.

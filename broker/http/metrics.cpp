@@ -54,6 +54,15 @@ constexpr auto stream_rows = std::to_array<MetricRow<StreamTotals>>({
   {&S::keys,    "naru_stream_keys",    gauge, "Keys a stream has seen."},
 });
 
+using B = BridgeStats;
+constexpr auto bridge_rows = std::to_array<MetricRow<BridgeStats>>({
+  {&B::connected, "naru_bridge_connected",      gauge,   "1 while a bridge carries messages, 0 while it tries to."},
+  {&B::sent,      "naru_bridge_sent_total",     counter, "Publishes a bridge carried to the remote broker, resends included."},
+  {&B::received,  "naru_bridge_received_total", counter, "Publishes a bridge carried here, resends included."},
+  {&B::dropped,   "naru_bridge_dropped_total",  counter, "Messages that could not cross: too large, refused, or of no topic line."},
+  {&B::repeated,  "naru_bridge_repeated_total", counter, "Messages that had crossed before and were not carried in a circle."},
+});
+
 struct TimeRow {
   TimeHistogram Scrape::*member;
   std::string_view name;
@@ -87,6 +96,7 @@ std::vector<MetricEntry> metric_list() {
   list_rows(list, counter_rows());
   list_rows(list, command_rows());
   list_rows(list, stream_rows, "stream");
+  list_rows(list, bridge_rows, "bridge");
   for (const TimeRow& row : time_rows) list.push_back({row.name, histogram, row.help, {"le"}});
   return list;
 }
@@ -99,6 +109,7 @@ Bytes metrics_text(const Scrape& scrape) {
   expose(out, counter_rows(), scrape.counters);
   expose(out, command_rows(), scrape.commands);
   expose(out, stream_rows, scrape.streams);
+  if (!scrape.bridges.empty()) expose(out, bridge_rows, scrape.bridges);
   for (const TimeRow& row : time_rows) {
     expose_head(out, row.name, histogram, row.help);
     expose_histogram(out, row.name, scrape.*row.member);

@@ -25,12 +25,17 @@ struct NodeStats {
   std::uint64_t store_log = 0, store_buffers = 0, store_files = 0, writes_stopped = 0;
 };
 
+struct BridgeStats {
+  std::uint64_t connected = 0, sent = 0, received = 0, dropped = 0, repeated = 0;
+};
+
 // Everything one scrape has gathered.
 struct Scrape {
   NodeStats node;
   ShardCounters counters;
   CommandTally commands;
   std::vector<LabelledStats<StreamTotals>> streams;
+  std::vector<LabelledStats<BridgeStats>> bridges;
   TimeHistogram commit_times, commit_waits;
   Bytes version;
 };

@@ -70,6 +70,14 @@ void add_facts(Scrape& scrape, const NodeFacts& facts) {
   node.room_commands = facts.room.ledger ? 1 : 0;
 }
 
+void add_bridges(Scrape& scrape, const NodeFacts& facts) {
+  for (const NodeFacts::Bridge& each : facts.bridges) {
+    const std::uint64_t connected = each.connected ? 1 : 0;
+    scrape.bridges.push_back({{{"bridge", each.name}},
+                              {connected, each.sent, each.received, each.dropped, each.repeated}});
+  }
+}
+
 void add_store(Scrape& scrape, const StoreFacts& store) {
   NodeStats& node = scrape.node;
   node.disk_free = store.free_bytes;
@@ -93,6 +101,7 @@ awaitable<Scrape> gather_scrape(Control* control) {
   add_shards(scrape, parts);
   add_lanes(scrape, lanes, facts);
   add_facts(scrape, facts);
+  add_bridges(scrape, facts);
   add_store(scrape, store);
   co_return scrape;
 }

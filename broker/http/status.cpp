@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/http/ask.hpp"
+#include "broker/http/client_facts.hpp"
 #include "broker/http/counters.hpp"
 #include "broker/http/lane_tally.hpp"
 #include "broker/http/routes.hpp"
@@ -42,6 +43,35 @@ Json node_json(const NodeFacts& facts, std::uint16_t shards) {
   node["store_time"] = facts.store_time;
   node["shards"] = shards;
   return node;
+}
+
+Json bridge_json(const NodeFacts::Bridge& bridge, std::uint64_t queued) {
+  Json json;
+  json["name"] = bridge.name;
+  json["connected"] = bridge.connected;
+  json["state"] = bridge.state;
+  json["address"] = bridge.address;
+  json["client_id"] = bridge.client_id;
+  json["queued"] = queued;
+  json["sent"] = bridge.sent;
+  json["received"] = bridge.received;
+  json["dropped"] = bridge.dropped;
+  return json;
+}
+
+// What waits for each of them, in its session.
+awaitable<Json> bridges_json(Control* control, std::vector<NodeFacts::Bridge> bridges) {
+  Json list = Json::array();
+  for (const NodeFacts::Bridge& bridge : bridges) {
+    Question<std::uint64_t> question = [id = bridge.client_id](ShardCore& core) {
+      const auto client = find_client(core, id);
+      return client ? client->queued : std::uint64_t{0};
+    };
+    auto asking = ask<std::uint64_t>(control, control->shard_of(bridge.client_id), question);
+    const std::uint64_t queued = co_await std::move(asking);
+    list.push_back(bridge_json(bridge, queued));
+  }
+  co_return list;
 }
 
 Json commits_json(const NodeFacts::Commits& commits) {
@@ -92,7 +122,12 @@ Answer get_status(Call call) {
   const std::vector<ShardTally> parts = co_await std::move(asking);
   auto counting = tally_lanes(call.control);
   const LaneTally lanes = co_await std::move(counting);
-  co_return reply(status_json(call.control->facts(), call.control->shards(), sum(parts), lanes));
+  const NodeFacts facts = call.control->facts();
+  Json status = status_json(facts, call.control->shards(), sum(parts), lanes);
+  auto bridging = bridges_json(call.control, facts.bridges);
+  Json bridges = co_await std::move(bridging);
+  status["bridges"] = std::move(bridges);
+  co_return reply(status);
 }
 
 }  // namespace naru::broker

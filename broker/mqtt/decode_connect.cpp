@@ -39,15 +39,17 @@ DecodeError check_flags(const ConnectFlags& flags, Version version) {
 
 // Name and level. Unknown levels above 5 will come from clients newer than us, which read a
 // CONNACK of MQTT 5; any other gets one of 3.1.1.
-DecodeError decode_version(ByteReader& in, Version& out) {
+DecodeError decode_version(ByteReader& in, Connect& out) {
   const BytesView protocol = in.block16();
-  const std::uint8_t level = in.u8();
-  out = level > 5 && level < 0x80 ? Version::v5 : Version::v3_1_1;
+  const std::uint8_t byte = in.u8();
+  out.version = byte > 5 && byte < bridge_bit ? Version::v5 : Version::v3_1_1;
   if (!in.ok()) return DecodeError::malformed;
+  const unsigned level = byte & ~bridge_bit;
+  out.bridge = (byte & bridge_bit) != 0 && level < 5;
   const bool known =
-      protocol == "MQTT" ? level == 4 || level == 5 : protocol == "MQIsdp" && level == 3;
+      protocol == "MQTT" ? level == 4 || byte == 5 : protocol == "MQIsdp" && level == 3;
   if (!known) return DecodeError::unsupported_version;
-  out = static_cast<Version>(level);
+  out.version = static_cast<Version>(level);
   return DecodeError::none;
 }
 
@@ -121,7 +123,8 @@ DecodeError decode_connect_payload(ByteReader& in, const ConnectFlags& flags, Co
 
 DecodeError decode_connack_properties(ByteReader& in, Connack& out) {
   BytesView raw;
-  return decode_properties(in, place::connack, raw, [&](const Property& found) {
+  bool has_user_properties = false;
+  const auto error = decode_properties(in, place::connack, raw, [&](const Property& found) {
     const auto u16 = static_cast<std::uint16_t>(found.number);
     const bool yes = found.number != 0;
     switch (found.id) {
@@ -145,9 +148,11 @@ DecodeError decode_connack_properties(ByteReader& in, Connack& out) {
       case property::server_reference: out.server_reference = found.bytes; return;
       case property::authentication_method: out.authentication_method = found.bytes; return;
       case property::authentication_data: out.authentication_data = found.bytes; return;
-      default: return;
+      default: has_user_properties = true; return;
     }
   });
+  if (has_user_properties) out.user_properties = UserProperties{raw};
+  return error;
 }
 
 }  // namespace
@@ -155,7 +160,7 @@ DecodeError decode_connack_properties(ByteReader& in, Connack& out) {
 DecodeError decode_connect(const Frame& frame, Connect& out) {
   out = Connect{};
   ByteReader in{frame.body};
-  const auto unknown = decode_version(in, out.version);
+  const auto unknown = decode_version(in, out);
   if (unknown != DecodeError::none) return unknown;
   if (!has_header(frame, out.version, PacketType::connect)) return DecodeError::malformed;
   const ConnectFlags flags = connect_flags(in.u8());

@@ -7,6 +7,13 @@
 namespace naru::mqtt {
 namespace {
 
+void write_pairs(BlockWriter& block, const UserProperties& pairs) {
+  for (const Property& pair : pairs) {
+    block.text(property::user_property, pair.bytes);
+    block.text(pair.value);
+  }
+}
+
 void write_properties(const Connect& connect, Bytes& out) {
   BlockWriter block{out};
   if (connect.session_expiry_interval != 0) {
@@ -29,10 +36,7 @@ void write_properties(const Connect& connect, Bytes& out) {
   }
   block.text(property::authentication_method, connect.authentication_method);
   block.text(property::authentication_data, connect.authentication_data);
-  for (const Property& pair : connect.user_properties) {
-    block.text(property::user_property, pair.bytes);
-    block.text(pair.value);
-  }
+  write_pairs(block, connect.user_properties);
   block.close();
 }
 
@@ -84,6 +88,7 @@ void write_properties(const Connack& connack, Bytes& out) {
   block.text_unless_empty(property::server_reference, connack.server_reference);
   block.text(property::authentication_method, connack.authentication_method);
   block.text(property::authentication_data, connack.authentication_data);
+  write_pairs(block, connack.user_properties);
   block.close();
 }
 
@@ -102,7 +107,9 @@ std::uint8_t connect_flags(const Connect& connect) {
 void encode(const Connect& connect, Bytes& out) {
   BlockWriter packet{out, PacketType::connect};
   packet.text(connect.version == Version::v3_1 ? "MQIsdp" : "MQTT");
-  packet.raw().u8(static_cast<std::uint8_t>(connect.version));
+  const bool bridge = connect.bridge && connect.version != Version::v5;
+  packet.raw().u8(static_cast<std::uint8_t>(static_cast<unsigned>(connect.version) |
+                                            (bridge ? bridge_bit : 0u)));
   packet.raw().u8(connect_flags(connect));
   packet.raw().u16(connect.keep_alive);
   if (connect.version == Version::v5) write_properties(connect, out);

@@ -33,6 +33,7 @@ struct Will {
 
 struct Connect {
   Version version = Version::v5;
+  bool bridge = false;  // 3.x: the level has the bit by which brokers know each other's bridges.
   bool clean_start = true;
   std::uint16_t keep_alive = 0;
   BytesView client_id{};  // May be empty, even with clean_start == false: the broker judges.
@@ -70,6 +71,7 @@ struct Connack {
   BytesView server_reference{};
   std::optional<BytesView> authentication_method{};
   std::optional<BytesView> authentication_data{};
+  UserProperties user_properties{};
 };
 
 struct Publish {

@@ -15,6 +15,9 @@ enum class Version : std::uint8_t { v3_1 = 3, v3_1_1 = 4, v5 = 5 };
 
 enum class Qos : std::uint8_t { at_most_once, at_least_once, exactly_once };
 
+// Set in the level of a 3.x CONNECT by a broker that connects to another, as mosquitto does.
+inline constexpr unsigned bridge_bit = 0x80;
+
 using PacketId = std::uint16_t;  // 0 means "none"; on the wire it never appears.
 
 enum class PacketType : std::uint8_t {

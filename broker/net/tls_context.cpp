@@ -31,8 +31,8 @@ int no_passphrase(char*, int, int, void*) { return -1; }
 
 }  // namespace
 
-TlsContext::TlsContext()
-    : context_(SSL_CTX_new(TLS_server_method())), bio_method_(TlsStream::new_bio_method()) {}
+TlsContext::TlsContext(const SSL_METHOD* method)
+    : context_(SSL_CTX_new(method)), bio_method_(TlsStream::new_bio_method()) {}
 
 TlsContext::~TlsContext() {
   SSL_CTX_free(context_);
@@ -41,7 +41,7 @@ TlsContext::~TlsContext() {
 
 std::shared_ptr<const TlsContext> TlsContext::make(const TlsSettings& settings, TlsFault& fault) {
   ERR_clear_error();
-  const std::shared_ptr<TlsContext> made{new TlsContext};
+  const std::shared_ptr<TlsContext> made{new TlsContext{TLS_server_method()}};
   return made->set_up(settings, fault) ? made : nullptr;
 }
 

@@ -23,6 +23,16 @@ struct TlsSettings {
   bool require_certificate = false;
 };
 
+// Of a bridge, which is the client.
+struct TlsClientSettings {
+  std::string cafile, capath;     // Whose certificates of servers are trusted.
+  bool system_trust = false;      // Those the system trusts, as well.
+  std::string certfile, keyfile;  // Its own; both or neither.
+  std::string ciphers, ciphersuites;
+  std::string alpn;  // The one protocol it asks for; empty: none.
+  bool only_version_1_3 = false;
+};
+
 // Which option is wrong, by its key in the configuration, and what to do.
 struct TlsFault {
   std::string key;
@@ -33,6 +43,8 @@ class TlsContext {
  public:
   // Null: `fault` says why.
   static std::shared_ptr<const TlsContext> make(const TlsSettings& settings, TlsFault& fault);
+  static std::shared_ptr<const TlsContext> make_client(const TlsClientSettings& settings,
+                                                       TlsFault& fault);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
@@ -43,7 +55,8 @@ class TlsContext {
   bool revokes(X509* certificate) const;
 
  private:
-  TlsContext();
+  explicit TlsContext(const SSL_METHOD* method);
+  bool set_up_client(const TlsClientSettings& settings, TlsFault& fault);
   bool set_up(const TlsSettings& settings, TlsFault& fault);
   bool load_identity(const TlsSettings& settings, TlsFault& fault);
   bool load_trust(const TlsSettings& settings, TlsFault& fault);

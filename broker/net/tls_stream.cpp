@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "storage/base/check.hpp"
 #include "storage/base/limits.hpp"
@@ -64,6 +65,17 @@ TlsStream::TlsStream(std::shared_ptr<const TlsContext> context)
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_accept_state(ssl_);
+}
+
+TlsStream::TlsStream(std::shared_ptr<const TlsContext> context, const Called& called)
+    : TlsStream(std::move(context)) {
+  SSL_set_connect_state(ssl_);
+  X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl_);
+  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(wanted, called.host.c_str()) == 1;
+  if (is_address && !called.checks_name) X509_VERIFY_PARAM_set1_ip(wanted, nullptr, 0);
+  if (is_address) return;
+  SSL_set_tlsext_host_name(ssl_, called.host.c_str());
+  if (called.checks_name) SSL_set1_host(ssl_, called.host.c_str());
 }
 
 TlsStream::~TlsStream() { SSL_free(ssl_); }

@@ -1,13 +1,13 @@
 // broker/net/tls_stream.hpp
 //
-// TlsStream is the server's end of one TLS connection: bytes of the socket go in, what they hide
-// comes out, and the other way round.
+// TlsStream is our end of one TLS connection, the server's or (of a bridge) the client's: bytes of
+// the socket go in, what they hide comes out, and the other way round.
 //
 // Edge only because OpenSSL is; it touches no socket. OpenSSL reads through a BIO of ours that lies
 // over the caller's buffer for the time of a call, so one recv serves any number of records, and
 // nothing of it stays behind but the part of a record that is not whole.
 // Lives on: one shard at a time; may go to another between calls.
-// Owned by: Channel.
+// Owned by: Channel or BridgeStream.
 // Bounded by: limits::handshake_bytes until the handshake is done; one record later.
 // Spec: RFC 5246 (1.2), RFC 8446 (1.3).
 #pragma once
@@ -29,7 +29,14 @@ class TlsStream {
     failed,  // failure() says why; what was answered (an alert) still has to be sent.
   };
 
+  // The server's end.
   explicit TlsStream(std::shared_ptr<const TlsContext> context);
+  // The client's: whom it calls; checks_name: the server's certificate must name that host.
+  struct Called {
+    std::string host;
+    bool checks_name = true;
+  };
+  TlsStream(std::shared_ptr<const TlsContext> context, const Called& called);
   ~TlsStream();
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;

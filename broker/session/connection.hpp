@@ -81,6 +81,7 @@ struct Connection {
   bool expiry_was_zero = true;
   bool has_will = false;
   bool wants_response_information = false;
+  bool is_bridge = false;  // Of another broker: it gets nothing back, and retain as published.
   std::uint16_t keep_alive_s = 0;
   std::uint16_t requested_keep_alive_s = 0;
   std::uint32_t granted_expiry_s = 0;

@@ -264,7 +264,7 @@ void Front::closed(ConnectionId id) {
 void Front::reload() {
   for (auto& [id, connection] : connections_) {
     Connection& c = *connection;
-    if (!c.is_in()) continue;
+    if (!c.is_in() || c.peer.own_bridge) continue;
     c.acl = gate_.acl_of(c.peer.listener);
     c.asks_rights = gate_.asks_rights(c.peer.listener);
     c.rights.clear();

@@ -118,7 +118,7 @@ class Front final : public LiveSink {
   bool knows_right(Connection& c, Denial::Kind kind, BytesView topic);  // Else asks.
   bool was_granted(const Connection& c, Denial::Kind kind, BytesView topic);
   void explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why);
-  void deny(Connection& c, const mqtt::Publish& p);
+  void deny(Connection& c, const mqtt::Publish& p, ReasonCode reason);
   void reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id);
   storage::MessageView view_of(Connection& c, const mqtt::Publish& p);
   // What of a message's properties goes on with it; valid until the next message.

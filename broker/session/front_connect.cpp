@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "broker/mqtt/bridge_path.hpp"
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "broker/mqtt/varint.hpp"
@@ -17,6 +18,7 @@ using mqtt::Version;
 using From = ClientIdRule::From;
 
 namespace {
+
 constexpr std::uint32_t never_expires = 0xffffffff;
 
 Bytes with_client_id(Bytes text, BytesView client_id) {
@@ -26,6 +28,11 @@ Bytes with_client_id(Bytes text, BytesView client_id) {
     text.replace(at, variable.size(), client_id);
   }
   return text;
+}
+
+// In 3.x the level says so, in MQTT 5 a bridge of ours does.
+bool is_from_bridge(const mqtt::Connect& connect) {
+  return connect.bridge || !mqtt::bridge_node(connect.user_properties).empty();
 }
 
 }  // namespace
@@ -70,8 +77,9 @@ bool Front::read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect&
   }
   // A certificate that names its user is proof enough; what CONNECT says of one does not count.
   if (c.peer.user_from_certificate) connect.username = BytesView{c.peer.user};
+  if (c.peer.own_bridge) connect.username = BytesView{c.peer.user};
   c.client_id_assigned = connect.client_id.empty();
-  const ClientIdRule ids = gate_.client_ids(c.peer.listener);
+  const ClientIdRule ids = c.peer.own_bridge ? ClientIdRule{} : gate_.client_ids(c.peer.listener);
   if (ids.from == From::user) connect.client_id = connect.username.value_or(BytesView{});
   if (ids.from == From::common_name) connect.client_id = c.peer.common_name;
   return true;
@@ -113,6 +121,7 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
 }
 
 Admission Front::ask(const Connection& c, const mqtt::Connect& connect) const {
+  if (c.peer.own_bridge) return {Admission::Verdict::admitted};
   if (!c.peer.user_from_certificate) {
     return gate_.admit(
         {c.peer.listener, connect.username, connect.password.value_or(BytesView{}), wall_});
@@ -187,6 +196,12 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
   }
   c.client_id = connect.client_id;
   c.identity = connect.username.value_or(BytesView{});
+  c.is_bridge = is_from_bridge(connect);
+  if (c.peer.own_bridge) return ReasonCode::success;
+  if (std::ranges::find(settings_.bridge_clients, c.client_id) != settings_.bridge_clients.end()) {
+    explain(c, Denial::Kind::connect, {}, "its client id belongs to a bridge of this broker");
+    return ReasonCode::client_identifier_not_valid;
+  }
   if (!admission.is_admitted()) {
     if (admission.failed) ++counters_.failed_access_calls;
     explain(c, Denial::Kind::connect, {}, admission.why);
@@ -339,6 +354,11 @@ void Front::on(const hop::Attached& attached) {
   }
   packet.response_information = response_information;
   packet.retain_available = settings_.retain_available;
+  Bytes properties;
+  if (c->is_bridge) {
+    mqtt::append_user_property(properties, mqtt::bridge_property, mqtt::node_text(settings_.node));
+    packet.user_properties = mqtt::UserProperties{properties};
+  }
   const std::size_t before = c->output.size();
   mqtt::encode(packet, c->version, c->output);
   end_if_too_large(*c, before);

@@ -5,6 +5,7 @@
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "broker/session/front.hpp"
+#include "broker/session/subscription_options.hpp"
 
 namespace naru::broker {
 
@@ -158,6 +159,7 @@ void Front::on(hop::RetainedFound& found) {
   for (std::size_t i = 0; i < found.messages.size(); ++i) {
     MessageRef message = found.messages[i].message;
     const MessageView& view = message->view();
+    if (is_echo(found.options[i], view, c->client_id)) continue;
     const auto qos = std::min<std::uint8_t>(found.options[i] & 3, view.qos);
     ids.clear();
     if (found.subscription_ids[i] != 0) ids.push_back(found.subscription_ids[i]);

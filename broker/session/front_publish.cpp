@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/command/ledger.hpp"
+#include "broker/mqtt/bridge_path.hpp"
 #include "broker/mqtt/encoder.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
@@ -37,19 +38,24 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   }
   if (is_too_large(settings_, p.payload)) {
     explain(c, Denial::Kind::publish, p.topic, Bytes{payload_too_large});
-    if (c.version == mqtt::Version::v5)
+    // A bridge of ours would only bring it again.
+    if (c.version == mqtt::Version::v5 && !c.peer.own_bridge)
       return end(c, ReasonCode::packet_too_large, payload_too_large);
-    return deny(c, p);
+    return deny(c, p, ReasonCode::not_authorized);
   }
   if ((c.is_ruled() && !may(c, Denial::Kind::publish, p.topic)) ||
       !was_granted(c, Denial::Kind::publish, p.topic)) {
-    return deny(c, p);
+    return deny(c, p, ReasonCode::not_authorized);
+  }
+  if (c.is_bridge && mqtt::has_passed(p.properties, mqtt::node_text(settings_.node))) {
+    ++counters_.repeated;
+    return deny(c, p, ReasonCode::success);
   }
   BytesView command_id;
   switch (topic_kind(p.topic, settings_.command_prefix, c.client_id, command_id)) {
     case TopicKind::forbidden:
       explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
-      return deny(c, p);
+      return deny(c, p, ReasonCode::not_authorized);
     case TopicKind::reply: reply_to_command(c, p, command_id); break;
     case TopicKind::ordinary: break;
   }
@@ -200,13 +206,12 @@ void Front::release_acks(Connection& c) {
 // ---- what a client may not publish, and what it says of commands
 // ------------------------------------
 
-void Front::deny(Connection& c, const mqtt::Publish& p) {
+void Front::deny(Connection& c, const mqtt::Publish& p, ReasonCode reason) {
   if (p.qos == Qos::at_most_once) return;
   const auto type = p.qos == Qos::at_least_once ? PacketType::puback : PacketType::pubrec;
   // 3.x has no word for it: the message is taken and goes nowhere, as its specification allows.
   // Its PUBREL finds nothing and is answered all the same.
-  acknowledge(c, p.packet_id, type,
-              c.version == mqtt::Version::v5 ? ReasonCode::not_authorized : ReasonCode::success);
+  acknowledge(c, p.packet_id, type, c.version == mqtt::Version::v5 ? reason : ReasonCode::success);
 }
 
 // {"state": "succeeded", "result": ...}; what is not that goes on as an ordinary message.

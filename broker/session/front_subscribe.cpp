@@ -6,6 +6,7 @@
 #include "broker/mqtt/topics.hpp"
 #include "broker/session/filter_quota.hpp"
 #include "broker/session/front.hpp"
+#include "broker/session/subscription_options.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
@@ -13,10 +14,12 @@ namespace naru::broker {
 namespace {
 
 // The subscription options byte of MQTT 5, section 3.8.3.1.
-std::uint8_t options_of(const mqtt::SubscribeEntry& entry) {
-  return static_cast<std::uint8_t>(static_cast<int>(entry.qos) | (entry.no_local ? 4 : 0) |
-                                   (entry.retain_as_published ? 8 : 0) |
-                                   entry.retain_handling << 4);
+std::uint8_t options_of(const Connection& c, const mqtt::SubscribeEntry& entry) {
+  // A bridge of 3.x cannot ask for these two.
+  const bool bridge = c.is_bridge && c.version != mqtt::Version::v5;
+  return static_cast<std::uint8_t>(
+      static_cast<int>(entry.qos) | (entry.no_local || bridge ? no_local : 0) |
+      (entry.retain_as_published || bridge ? retain_as_published : 0) | entry.retain_handling << 4);
 }
 
 }  // namespace
@@ -63,7 +66,7 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
     const std::uint8_t code = judge_filter(c, entry);
     codes.push_back(static_cast<char>(code));
     if (code >= 0x80) continue;
-    rows.push_back({Bytes{entry.filter}, options_of(entry), packet.subscription_id});
+    rows.push_back({Bytes{entry.filter}, options_of(c, entry), packet.subscription_id});
     if (mqtt::is_shared(entry.filter)) joining.groups.emplace_back(codes.size() - 1, rows.back());
   }
   if (!joining.groups.empty()) c.joining[packet.packet_id] = std::move(joining);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "broker/session/lane_shard.hpp"
+#include "broker/session/subscription_options.hpp"
 #include "broker/stream/rule.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
@@ -122,6 +123,7 @@ void LaneShard::on(hop::RetainedFound& found) {
   if (session == nullptr) return;
   for (std::size_t i = 0; i < found.messages.size(); ++i) {
     const MessageRef& message = found.messages[i].message;
+    if (is_echo(found.options[i], message->view(), session->client_id)) continue;
     Delivery delivery{Route::Kind::session, home.lane(), found.session, 0, {}};
     if (found.subscription_ids[i] != 0) delivery.subscription_ids = {found.subscription_ids[i]};
     const auto qos = std::min<std::uint8_t>(found.options[i] & 3, message->view().qos);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/mqtt/types.hpp"
+#include "broker/session/subscription_options.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/check.hpp"
 
@@ -15,8 +16,6 @@ using storage::MessageView;
 
 namespace {
 
-constexpr std::uint8_t no_local = 4;
-constexpr std::uint8_t retain_as_published = 8;
 constexpr std::uint8_t retain_flag = 4;  // Of Delivery::options.
 
 // What a subscription makes of a message: its QoS, and the retain flag where it asked for that.

@@ -52,6 +52,7 @@ struct Peer {
   bool user_from_certificate = false;  // Then CONNECT's user name and password do not count.
   Bytes user{};                        // Whom the certificate names; empty: nobody.
   Bytes common_name{};                 // Of the certificate; empty: it has none.
+  bool own_bridge = false;             // It is one of our bridges: nobody asks what it may.
 };
 
 // What the store may let go of: the journal keeps an entry until every place it names has passed.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "broker/routing/filter_index.hpp"
 #include "broker/session/planted_fault.hpp"
@@ -37,9 +38,10 @@ struct ShardSettings {
   std::uint16_t max_keep_alive_s = 65535;
   bool retain_available = true;
   Bytes command_prefix = "vehicles";
-  Bytes response_information;        // For a client that asks; %c is its id. Empty: none.
-  Duration will_grace{10'000'000};   // For clients that were connected when the node stopped.
-  TextMap<std::size_t> stream_keys;  // The most keys of a stream in one lane.
+  std::vector<Bytes> bridge_clients;  // Client ids that belong to our own bridges.
+  Bytes response_information;         // For a client that asks; %c is its id. Empty: none.
+  Duration will_grace{10'000'000};    // For clients that were connected when the node stopped.
+  TextMap<std::size_t> stream_keys;   // The most keys of a stream in one lane.
 
   PlantedFault planted = PlantedFault::none;  // In test builds.
 

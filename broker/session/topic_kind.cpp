@@ -2,9 +2,23 @@
 
 namespace naru::broker {
 
+namespace {
+
+// What a bridge tells of itself, where mosquitto's bridges do: up or down.
+bool is_own_state(BytesView topic, BytesView client_id) {
+  static constexpr BytesView prefix = "$SYS/broker/connection/", suffix = "/state";
+  if (!topic.starts_with(prefix) || !topic.ends_with(suffix)) return false;
+  topic.remove_prefix(prefix.size());
+  return topic.size() == client_id.size() + suffix.size() && topic.starts_with(client_id);
+}
+
+}  // namespace
+
 TopicKind topic_kind(BytesView topic, BytesView prefix, BytesView client_id,
                      BytesView& command_id) {
-  if (topic.starts_with("$SYS/")) return TopicKind::forbidden;
+  if (topic.starts_with("$SYS/")) {
+    return is_own_state(topic, client_id) ? TopicKind::ordinary : TopicKind::forbidden;
+  }
   if (!topic.starts_with(prefix) || topic.size() <= prefix.size() || topic[prefix.size()] != '/') {
     return TopicKind::ordinary;
   }

@@ -61,6 +61,13 @@ std::string status_for_people(const Json& status) {
                member_cell(stream, "records") + " records, " + member_cell(stream, "keys") +
                    " keys, " + member_cell(stream, "bytes") + " bytes"});
   }
+  for (const Json& bridge : find_member(status, "bridges")) {
+    table.add({"bridge " + member_cell(bridge, "name"),
+               member_cell(bridge, "state") + ", " + member_cell(bridge, "address") + ", " +
+                   member_cell(bridge, "queued") + " queued, " + member_cell(bridge, "sent") +
+                   " sent, " + member_cell(bridge, "received") + " received, " +
+                   member_cell(bridge, "dropped") + " dropped"});
+  }
   table.add({"commands", at("commands.open") + " open, " + at("commands.ended") + " ended"});
   return table.text(Shape::aligned);
 }

@@ -57,6 +57,7 @@ TEST_CASE("Every option has valid defaults, help and a key of its own", "[config
   check_rows(listener_options(), keys);
   check_rows(rule_options(), keys);
   check_rows(stream_options(), keys);
+  check_rows(bridge_options(), keys);
   const std::string page = reference_page();
   for (const auto key : keys) CHECK_THAT(page, Catch::Contains("| `" + std::string{key} + "` |"));
 }
@@ -219,8 +220,8 @@ TEST_CASE("What would protect or change something is never ignored", "[config]")
       "tls_version tlsv1.3", "ciphers DEFAULT", "ciphers_tls1.3 x", "capath /c", "tls_engine x",
       "protocol http_api", "websockets_origin https://a", "http_dir /www", "bind_interface eth0",
       "mount_point a/", "max_qos 1", "accept_protocol_versions 5", "connection x", "sink kafka x",
-      "cluster x", "crlfile /c", "allow_zero_length_clientid false", "topic # both",
-      "memory_limit 5", "queue_qos0_messages true");
+      "bridge_cafile /c", "cluster x", "crlfile /c", "allow_zero_length_clientid false",
+      "topic # both", "memory_limit 5", "queue_qos0_messages true");
   CAPTURE(line);
   const ConfigOutcome outcome = parse("listener 1883\n" + line + "\nallow_anonymous true\n");
   REQUIRE_FALSE(outcome.ok());
@@ -245,9 +246,9 @@ TEST_CASE("What says that we do as we do is fine, and what is harmless is notice
 
 TEST_CASE("A refused section is one error, but a global key in it still counts", "[config]") {
   const ConfigOutcome outcome = parse(
-      "connection b\naddress x:1883\ntopic # both 0\nremote_password p\nmax_keepalive 5\n"
+      "cluster b\ncluster_seeds x:1883\nmax_keepalive 5\n"
       "psk_file /a\nsink kafka m\nbrokers x\n");
-  CHECK(problems_of(outcome).find("a.conf:1: error: bridges") == 0);
+  CHECK(problems_of(outcome).find("a.conf:1: error: clusters") == 0);
   CHECK(outcome.problems.size() == 3);
   CHECK(outcome.config.max_keepalive == 5);
 }

@@ -123,6 +123,7 @@ Scrape sample_scrape() {
   scrape.node.connections = 7;
   scrape.counters.dropped_slow = 3;
   scrape.commands.running = 2;
+  scrape.bridges = {{{{"bridge", "up"}}, {1, 2, 3, 4, 5}}};
   scrape.streams = {{{{"stream", "telemetry"}}, {10, 100, 1}}, {{{"stream", "b"}}, {}}};
   for (const int us : {10, 100, 1'000, 10'000'000}) scrape.commit_times.add(Duration{us});
   return scrape;

@@ -31,6 +31,8 @@ struct Golden {
 constexpr Golden golden_packets[] = {
     {"CONNECT", Version::v3_1,
      "10 17 00 06 'MQIsdp' 03 02 00 3c 00 09 'client-31'", 0, false},
+    {"CONNECT of a bridge", Version::v3_1,
+     "10 0f 00 06 'MQIsdp' 83 02 00 0a 00 01 'a'", 0, false},
     {"CONNECT with user name and password", Version::v3_1,
      "10 15 00 06 'MQIsdp' 03 c2 00 3c 00 01 'c' 00 01 'u' 00 01 'p'", 2, false},
     {"CONNACK", Version::v3_1,
@@ -39,6 +41,8 @@ constexpr Golden golden_packets[] = {
      "82 06 00 01 00 01 'a' 01", 0, false},
     {"PUBREL", Version::v3_1,
      "62 02 00 01", 0, false},
+    {"CONNECT of a bridge", Version::v3_1_1,
+     "10 0d 00 04 'MQTT' 84 02 00 3c 00 01 'a'", 0, false},
     {"CONNECT", Version::v3_1_1,
      "10 0c 00 04 'MQTT' 04 02 00 3c 00 00", 0, false},
     {"CONNECT with all", Version::v3_1_1,
