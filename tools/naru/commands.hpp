@@ -21,6 +21,7 @@ void add_metrics_command(CLI::App& app, Invocation& invocation);
 void add_subscriptions_command(CLI::App& app, Invocation& invocation);
 void add_retained_command(CLI::App& app, Invocation& invocation);
 void add_store_command(CLI::App& app, Invocation& invocation);
+void add_import_command(CLI::App& app, Invocation& invocation);
 void add_pub_command(CLI::App& app, Invocation& invocation);
 void add_sub_command(CLI::App& app, Invocation& invocation);
 void add_cmd_command(CLI::App& app, Invocation& invocation);

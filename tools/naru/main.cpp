@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
   add_subscriptions_command(app, invocation);
   add_retained_command(app, invocation);
   add_store_command(app, invocation);
+  add_import_command(app, invocation);
   add_pub_command(app, invocation);
   add_sub_command(app, invocation);
   add_cmd_command(app, invocation);

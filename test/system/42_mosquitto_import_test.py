@@ -1,0 +1,157 @@
+"""`naru import`: files a real mosquitto wrote, taken over with all they hold, or not at all."""
+import json
+import subprocess
+
+import pytest
+
+from mosquitto_server import Mosquitto
+from narud_server import let_pass, naru_binary
+from raw_mqtt import V5, V311, Kind, ack_packet, let_quiet, publish_packet
+
+FOREVER = {"clean": False, "properties": {"session_expiry_interval": 0xFFFFFFFF}}
+
+
+@pytest.fixture
+def mosquitto():
+    server = Mosquitto("max_queued_messages 0\n").start()
+    yield server
+    server.close()
+
+
+def run_import(file, data):
+    done = subprocess.run([naru_binary(), "--json", "import", str(file), "--data", str(data)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+                          check=False)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def take_over(mosquitto, start_broker):
+    """narud on what mosquitto had."""
+    file = mosquitto.save()
+    broker = start_broker()
+    assert broker.terminate() == 0
+    for path in sorted(broker.data.rglob("*"), reverse=True):
+        path.unlink() if not path.is_dir() else path.rmdir()
+    code, counts, errors = run_import(file, broker.data)
+    assert code == 0, errors
+    return broker.start(), counts
+
+
+def keep(version):
+    return FOREVER if version == V5 else {"clean": False}
+
+
+@pytest.mark.parametrize("qos", [1, 2])
+def test_sessions_queues_and_retained_messages_come_along(mosquitto, start_broker, join, dial,
+                                                          version, qos):
+    sleeper = join(mosquitto, version, "sleeper", **keep(version))
+    sleeper.subscribe_many([("a/#", qos), ("b", 0)])
+    sleeper.disconnect()
+    publisher = join(mosquitto, V5)
+    for number in range(200):
+        publisher.publish("a/x", str(number), qos)
+    publisher.publish("kept/1", b"one", 1, retain=True,
+                      properties={"content_type": "text/plain"})
+    publisher.publish("kept/2", b"two", 1, retain=True,
+                      properties={"message_expiry_interval": 600})
+    publisher.publish("kept/3", b"gone", 1, retain=True)
+    publisher.publish("kept/3", b"", 1, retain=True)
+    broker, counts = take_over(mosquitto, start_broker)
+    assert (counts["sessions"], counts["subscriptions"], counts["queued"]) == (1, 2, 200)
+    assert counts["retained"] == 2
+    client = dial(broker, version)
+    client.client_id = "sleeper"
+    client.connect("sleeper", **keep(version))
+    assert client.connack.session_present
+    assert [int(client.take().payload) for _ in range(200)] == list(range(200))
+    join(broker, V311).publish("a/y", b"new", qos)
+    assert client.take().payload == b"new"
+    reader = join(broker, V5)
+    reader.subscribe("kept/#", 1)
+    found = {m.payload: m for m in let_quiet(reader)}
+    assert set(found) == {b"one", b"two"}
+    assert found[b"one"].property("content_type") == "text/plain"
+    assert 0 < found[b"two"].property("message_expiry_interval") <= 600
+
+
+def test_options_of_subscriptions_come_along(mosquitto, start_broker, join, dial):
+    client = join(mosquitto, V5, "c1", **FOREVER)
+    client.subscribe("a", 1 | 4 | 8, {"subscription_identifier": 77})
+    client.disconnect()
+    broker, _ = take_over(mosquitto, start_broker)
+    client = dial(broker, V5)
+    client.connect("c1", **FOREVER)
+    client.publish("a", b"mine", 1)
+    join(broker, V5).publish("a", b"kept", 1, retain=True)
+    message = client.take()
+    assert (message.payload, message.retain) == (b"kept", True)
+    assert message.property("subscription_identifier") == 77
+
+
+def test_qos2_goes_on_where_it_was_both_ways(mosquitto, start_broker, join, dial):
+    client = join(mosquitto, V311, "car", clean=False)
+    client.subscribe("down", 2)
+    watcher = join(mosquitto, V311, "watcher", clean=False)
+    watcher.subscribe("up", 2)
+    watcher.disconnect()
+    publisher = join(mosquitto, V311)
+    for payload in b"first", b"second":
+        publisher.publish("down", payload, 2)
+    messages = [client.await_kind(Kind.PUBLISH) for _ in range(2)]
+    client.send(ack_packet(Kind.PUBREC, messages[0].packet_id))
+    client.await_ack(Kind.PUBREL, messages[0].packet_id)  # Its PUBCOMP is never sent.
+    client.send(publish_packet("up", b"half", 2, 1234, V311))
+    client.await_ack(Kind.PUBREC, 1234)
+    mosquitto.save()
+    client.close()
+    broker, counts = take_over(mosquitto, start_broker)
+    assert counts["unreleased"] == 1
+    client = dial(broker, V311)
+    client.connect("car", clean=False)
+    client.await_ack(Kind.PUBREL, messages[0].packet_id)
+    client.send(ack_packet(Kind.PUBCOMP, messages[0].packet_id))
+    again = client.await_kind(Kind.PUBLISH)
+    assert (again.payload, again.packet_id, again.dup) == (b"second", messages[1].packet_id, True)
+    client.acknowledge(again)
+    client.send(ack_packet(Kind.PUBREL, 1234))
+    client.await_ack(Kind.PUBCOMP, 1234)
+    watcher = dial(broker, V311)
+    watcher.connect("watcher", clean=False)
+    assert watcher.take().payload == b"half"
+
+
+def test_a_session_whose_time_is_over_stays_behind(mosquitto, start_broker, join):
+    client = join(mosquitto, V5, "brief", clean=False, properties={"session_expiry_interval": 1})
+    client.subscribe("a", 1)
+    client.disconnect()
+    file = mosquitto.save()
+    let_pass(2.1)
+    data = mosquitto.directory / "data"
+    code, counts, errors = run_import(file, data)
+    assert code == 0, errors
+    assert (counts["sessions"], counts["expired"]) == (0, 1)
+
+
+def test_a_damaged_file_imports_nothing_and_says_where(mosquitto, join, tmp_path):
+    join(mosquitto, V311).publish("a", b"x" * 100, 1, retain=True)
+    whole = mosquitto.save().read_bytes()
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(whole[:-20])
+    code, counts, errors = run_import(damaged, tmp_path / "data")
+    assert (code, counts) == (1, None)
+    assert "damaged at byte " in errors
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_is_there_is_not_touched(mosquitto, join, tmp_path):
+    join(mosquitto, V311).publish("a", b"x", 1, retain=True)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mine").write_text("mine")
+    code, _, errors = run_import(mosquitto.save(), data)
+    assert code == 1
+    assert "not empty" in errors
+    assert [path.name for path in data.iterdir()] == ["mine"]
+    code, _, errors = run_import(tmp_path / "none.db", tmp_path / "other")
+    assert code == 1
+    assert "cannot read" in errors
