@@ -159,13 +159,6 @@ void append_foreign_table(std::string& page) {
   }
 }
 
-// By LogType.
-constexpr Severity severities[] = {
-    Severity::off,  Severity::error, Severity::warning, Severity::notice,
-    Severity::info, Severity::debug, Severity::info,    Severity::info,
-    Severity::info, Severity::info,  Severity::debug,
-};
-
 }  // namespace
 
 // clang-format off
@@ -228,22 +221,6 @@ const std::vector<OptionRow<StreamConfig>>& stream_options() {
   return rows;
 }
 // clang-format on
-
-LogOptions log_options(const Config& config) {
-  LogOptions options{.level = Severity::off, .to_stderr = false, .file = {}};
-  for (const LogType type : config.log_type) {
-    options.level = std::min(options.level, severities[static_cast<std::size_t>(type)]);
-  }
-  constexpr std::string_view file = "file ";
-  for (const std::string& dest : config.log_dest) {
-    if (dest.starts_with(file)) {
-      options.file = trim(std::string_view{dest}.substr(file.size()));
-    } else if (dest != "none") {
-      options.to_stderr = true;
-    }
-  }
-  return options;
-}
 
 bool is_config_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {

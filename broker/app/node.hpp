@@ -24,6 +24,7 @@
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
 #include "broker/app/node_store.hpp"
+#include "broker/app/node_variation.hpp"
 #include "broker/app/pulse.hpp"
 #include "broker/http/control.hpp"
 #include "broker/http/http_server.hpp"
@@ -32,12 +33,6 @@
 #include "storage/kv/committer.hpp"
 
 namespace naru::broker {
-
-// How a test build differs from narud.
-struct NodeVariation {
-  std::shared_ptr<void> file_system;  // Loses what was not synced; empty: the machine's.
-  PlantedFault planted = PlantedFault::none;
-};
 
 class Node : public ShardHost, public BridgeHost, public Control {
  public:

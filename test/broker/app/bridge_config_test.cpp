@@ -74,7 +74,7 @@ TEST_CASE("What a bridge cannot be is an error with its line", "[config][bridge]
       {whole + "bridge_psk 1234\n", "a.conf:4: error: 'bridge_psk' is not supported: keys"},
       {whole + "bridge_identity me\n", "a.conf:4: error: 'bridge_identity' is not supported"},
       {whole + "bridge_require_ocsp true\n", "is not supported but for 'false'"},
-      {whole + "bridge_certfile /c\n", "a.conf:4: error: bridge_keyfile needs the other"},
+      {whole + "bridge_certfile /c\n", "a.conf:4: error: bridge_certfile needs the other"},
       {whole + "bridge_insecure true\n", "a.conf:4: error: bridge_insecure needs bridge_cafile"},
       {whole + "bridge_alpn x\n", "a.conf:4: error: bridge_alpn needs bridge_cafile"},
       {whole + "bridge_tls_version tlsv1.1\n", "a.conf:4: error: bridge_tls_version"},
