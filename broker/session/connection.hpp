@@ -96,6 +96,7 @@ struct Connection {
   bool by_scram = false;                  // It may prove itself again.
   bool asks_rights = false;
   unsigned rights_open = 0;  // Questions without an answer; nothing is read meanwhile.
+  unsigned fences_open = 0;  // SUBACKs that wait for RetainedAsker; the same.
   std::vector<KnownRight> rights;
   std::unique_ptr<ScramDialogue> scram;  // Under way.
   std::shared_ptr<const Acl> acl;        // Of its listener; none: it may do everything.

@@ -73,7 +73,7 @@ void Front::touch(Connection& c) {
 // ---- input -------------------------------------------------------------------------------------
 
 bool Front::may_read(const Connection& c) const {
-  if (!c.takes_input() || c.rights_open != 0) return false;
+  if (!c.takes_input() || c.rights_open != 0 || c.fences_open != 0) return false;
   if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
   return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
 }

@@ -234,7 +234,8 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
 mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
   const BytesView topic = connect.will->topic;
   BytesView ignored;
-  const TopicKind kind = topic_kind(topic, settings_.command_prefix, c.client_id, ignored);
+  const TopicKind kind =
+      topic_kind(topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, ignored);
   if (kind != TopicKind::ordinary) {
     explain(c, Denial::Kind::publish, topic, Bytes{brokers_own});
     return ReasonCode::not_authorized;

@@ -52,7 +52,8 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
     return deny(c, p, ReasonCode::success);
   }
   BytesView command_id;
-  switch (topic_kind(p.topic, settings_.command_prefix, c.client_id, command_id)) {
+  switch (
+      topic_kind(p.topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, command_id)) {
     case TopicKind::forbidden:
       explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
       return deny(c, p, ReasonCode::not_authorized);

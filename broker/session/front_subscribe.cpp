@@ -117,7 +117,10 @@ void Front::on(hop::Subscribed& subscribed) {
 // Nothing is missing any more but what is retained.
 void Front::finish_subscribe(Connection& c, hop::Subscribed subscribed) {
   hop::RetainedQuery query{c.id, c.lane, c.session, std::move(subscribed.retained_for)};
-  if (!retained_.ask(std::move(query), subscribed)) return;
+  if (!retained_.ask(std::move(query), subscribed)) {
+    ++c.fences_open;  // What follows on the wire is later than the query.
+    return;
+  }
   suback(c, subscribed.packet_id, subscribed.codes);
 }
 
@@ -126,6 +129,7 @@ void Front::on(const hop::FencePassed& passed) {
   if (!subscribed) return;
   Connection* const c = find(subscribed->connection);
   if (c == nullptr || c->state != Connection::State::live) return;
+  --c->fences_open;
   suback(*c, subscribed->packet_id, subscribed->codes);
 }
 

@@ -8,7 +8,7 @@
 //
 // A shard answers a fence behind everything it has matched (ShardOutput::fences); hops of one
 // shard to another arrive in order, so the query comes behind those copies. SUBACK waits for the
-// fence: what its client publishes after it is behind the query, and comes once.
+// fence: what its client sends after SUBSCRIBE is read after it, and comes once.
 //
 // Sans-IO. Lives on the shard; not thread-safe. Owned by Front. Settings and output must outlive
 // it. Bounded by: the SUBSCRIBEs of one round between shards.
