@@ -4,10 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "broker/app/bridges.hpp"
-#include "broker/app/config_file.hpp"
-#include "broker/app/listeners.hpp"
-#include "broker/app/node_gate.hpp"
+#include "broker/app/config_check.hpp"
 #include "broker/http/metrics.hpp"
 
 namespace naru::broker {
@@ -103,15 +100,10 @@ ConfigOutcome make_config(const Arguments& arguments) {
   return outcome;
 }
 
-// The files it names are part of a configuration: what is wrong in them shows before the start.
 bool print_file_problems(const Config& config) {
-  const auto loaded = NodeGate{}.load(config);
-  if (!loaded) std::cerr << loaded.error().text << '\n';
-  TlsContexts ignored;
-  auto faults = make_tls_contexts(config, ignored);
-  for (std::string& fault : faults_of_bridge_files(config)) faults.push_back(std::move(fault));
+  const auto faults = faults_of_named_files(config);
   for (const std::string& fault : faults) std::cerr << fault << '\n';
-  return loaded.has_value() && faults.empty();
+  return faults.empty();
 }
 
 }  // namespace

@@ -332,7 +332,16 @@ std::string dump(const Config& config) {
 }
 
 std::string reference_page() {
-  std::string page = "# Options\n";
+  std::string page =
+      "# Configuration\n\nA file of lines `key value` in mosquitto.conf's syntax, given as "
+      "`narud -c FILE`. A line that begins with `#` is a comment. `listener`, `stream`, `rule` "
+      "and `connection` open a section, which ends where the next begins; a key that the section "
+      "does not have is "
+      "global. `include_dir DIRECTORY` reads its `*.conf` files in order of their names.\n\n"
+      "`naru config check FILE` names all that is wrong, `naru config dump FILE` prints what is in "
+      "force with every default, `naru config reload` lets the running broker read its file again: "
+      "what is marked \"At reload\" follows then, the rest with a restart. This page is `naru "
+      "config reference`.\n";
   append_table(page, "Global", global_options());
   append_table(page, "listener PORT [ADDRESS]", listener_options());
   append_table(page, "listener PORT [ADDRESS], under per_listener_settings", own_options());

@@ -70,6 +70,27 @@ Outcome run_show(const Invocation& invocation, const ClientsOptions& options) {
   return ExitCode::done;
 }
 
+// The sentences alone; also about a client that the broker does not know.
+Outcome run_explain(const Invocation& invocation, const ClientsOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const auto client = broker->get(client_path(options.client_id));
+  const bool known = client.has_value();
+  if (!known && client.error().code != Errc::not_found) return client.error();
+  Json told = known ? find_member(*client, "explain") : Json::array();
+  if (!known) {
+    told.push_back("It is not connected and has no session: it never came, or its session ended.");
+    told.push_back(
+        "If it tries and is refused, the log says why: look for denied and its client id.");
+  }
+  if (output_shape(invocation.json) == Shape::json) {
+    print_json({{"client_id", options.client_id}, {"known", known}, {"explanation", told}});
+  } else {
+    for (const Json& each : told) print(printable(cell(each)) + "\n");
+  }
+  return known ? ExitCode::done : ExitCode::not_done;
+}
+
 Outcome run_list(const Invocation& invocation, const ClientsOptions& options) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
@@ -178,6 +199,12 @@ void add_clients_command(CLI::App& app, Invocation& invocation) {
   show->footer("Example: naru clients show car-0001");
   add_client_id(show, options);
   call_back(show, invocation, options, run_show);
+
+  CLI::App* explain = clients->add_subcommand(
+      "explain", "Why a client is connected or not, and what it waits for, in sentences");
+  explain->footer("Example: naru clients explain car-0001");
+  add_client_id(explain, options);
+  call_back(explain, invocation, options, run_explain);
 
   CLI::App* kick = clients->add_subcommand("kick", "End a client's connection; its session stays");
   kick->footer("Example: naru clients kick car-0001 --reason 'new certificate'");

@@ -27,6 +27,7 @@ void add_sub_command(CLI::App& app, Invocation& invocation);
 void add_cmd_command(CLI::App& app, Invocation& invocation);
 void add_stream_command(CLI::App& app, Invocation& invocation);
 void add_config_command(CLI::App& app, Invocation& invocation);
+void add_rule_command(CLI::App& app, Invocation& invocation);
 void add_passwd_command(CLI::App& app, Invocation& invocation);
 void add_fleet_command(CLI::App& app, Invocation& invocation);
 void add_bench_command(CLI::App& app, Invocation& invocation);

@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   add_cmd_command(app, invocation);
   add_stream_command(app, invocation);
   add_config_command(app, invocation);
+  add_rule_command(app, invocation);
   add_passwd_command(app, invocation);
   add_fleet_command(app, invocation);
   add_bench_command(app, invocation);

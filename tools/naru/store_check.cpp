@@ -54,7 +54,7 @@ Result<StoreFindings> check_rows(const storage::KvStore& store) {
   return found;
 }
 
-Result<StoreFindings> check_store(const std::string& data) {
+Result<std::unique_ptr<storage::KvStore>> open_store_at_rest(const std::string& data) {
   storage::RocksOptions options;
   options.directory = data + "/store";
   std::error_code ignored;
@@ -62,7 +62,13 @@ Result<StoreFindings> check_store(const std::string& data) {
     return Error{Errc::not_found,
                  "there is no store in " + data + "; name the data directory with --data"};
   }
-  const auto store = storage::RocksKv::open(options);
+  auto store = storage::RocksKv::open(options);
+  if (!store) return store.error();
+  return std::unique_ptr<storage::KvStore>{std::move(*store)};
+}
+
+Result<StoreFindings> check_store(const std::string& data) {
+  const auto store = open_store_at_rest(data);
   if (!store) return store.error();
   return check_rows(**store);
 }

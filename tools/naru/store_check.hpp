@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "storage/base/result.hpp"
@@ -23,6 +24,7 @@ struct StoreFindings {
 };
 
 // Errc::not_found: there is no store. busy: a broker has it. corrupt, newer: as at its start.
+Result<std::unique_ptr<storage::KvStore>> open_store_at_rest(const std::string& data);
 Result<StoreFindings> check_store(const std::string& data);
 Result<StoreFindings> check_rows(const storage::KvStore& store);
 

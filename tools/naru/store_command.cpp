@@ -9,6 +9,7 @@
 #include "tools/naru/control_client.hpp"
 #include "tools/naru/output.hpp"
 #include "tools/naru/store_check.hpp"
+#include "tools/naru/store_dump.hpp"
 #include "tools/naru/time_argument.hpp"
 
 namespace naru::tools {
@@ -17,6 +18,9 @@ namespace {
 constexpr Millis backup_time{3'600'000};
 
 struct StoreOptions {
+  DumpChoice choice;
+  int lane = -1;
+  std::uint64_t limit = 0;
   std::string directory;
   std::string data = "./var";
 };
@@ -80,6 +84,39 @@ Outcome run_check(const Invocation& invocation, const StoreOptions& options) {
   return found->unreadable + found->missing == 0 ? ExitCode::done : ExitCode::not_done;
 }
 
+// A JSON value in one cell: "a=1 b=x", nested ones as JSON.
+std::string row_cell(const Json& row) {
+  std::string text;
+  for (const auto& [key, value] : row.items()) {
+    if (key == "family" || key == "kind" || key == "lane" || key == "client_id") continue;
+    if (!text.empty()) text += ' ';
+    text += key + "=" + printable(cell(value));
+  }
+  return text;
+}
+
+// Line by line, since a store has no end; so nothing is aligned.
+Outcome run_dump(const Invocation& invocation, const StoreOptions& options) {
+  DumpChoice choice = options.choice;
+  if (options.lane >= 0) choice.lane = static_cast<std::uint16_t>(options.lane);
+  const auto store = open_store_at_rest(options.data);
+  if (!store) return store.error();
+  const bool json = output_shape(invocation.json) == Shape::json;
+  std::uint64_t shown = 0;
+  bool readable = true;
+  const auto dumped = dump_rows(**store, choice, [&](const Json& row) {
+    readable = readable && !row.contains("unreadable");
+    const bool more = ++shown != options.limit;
+    if (json) return print_json(row) && more;
+    const auto field = [&](const char* name) { return printable(member_cell(row, name)); };
+    return print(field("family") + "\t" + field("kind") + "\t" + field("lane") + "\t" +
+                 field("client_id") + "\t" + row_cell(row) + "\n") &&
+           more;
+  });
+  if (!dumped) return dumped.error();
+  return readable ? ExitCode::done : ExitCode::not_done;
+}
+
 using Run = Outcome (*)(const Invocation&, const StoreOptions&);
 
 CLI::App* add(CLI::App& parent, Invocation& invocation, const char* name, const char* help,
@@ -117,6 +154,23 @@ void add_store_command(CLI::App& app, Invocation& invocation) {
   restore->footer("Example: naru store restore /backup/naru-monday --data ./var");
   restore->add_option("directory", options->directory, "The backup")->required();
   add_data(restore, options);
+  CLI::App* dump = add(*store, invocation, "dump", "Print every row of a store at rest, readable",
+                       options, run_dump);
+  dump->footer(
+      "Example: naru store dump --data /var/lib/naru --client car-0001 --json\n\nA row a line: "
+      "family, kind, lane, client, then all that is in it. It ends with 1 when a row cannot be "
+      "read; such rows are shown as they are.");
+  dump->add_option("--family", options->choice.family, "Only this: " + family_names())
+      ->type_name("NAME");
+  dump->add_option("--lane", options->lane, "Only rows of this lane")
+      ->check(CLI::Range(0, 255))
+      ->type_name("NUMBER");
+  dump->add_option("--client", options->choice.client_id,
+                   "Only what belongs to this client or was sent by it")
+      ->type_name("CLIENT_ID");
+  dump->add_option("--limit", options->limit, "At most so many rows; 0 for all")
+      ->capture_default_str();
+  add_data(dump, options);
   CLI::App* check =
       add(*store, invocation, "check",
           "Read every row; end with 1 when some are unreadable or missing", options, run_check);

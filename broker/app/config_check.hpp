@@ -1,0 +1,24 @@
+// broker/app/config_check.hpp
+//
+// The files that a configuration names are part of it: what is wrong in them shows before a start.
+//
+// Edge: reads files. Called by narud and by naru, on their one thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/app/config_file.hpp"
+
+namespace naru::broker {
+
+// Passwords, rights, certificates, keys: every fault by itself, its place in front of it where
+// that is known.
+std::vector<std::string> faults_of_named_files(const Config& config);
+// All that is wrong with a configuration: its lines, and, where those are fine, the files it names.
+std::vector<Problem> check_config(const std::string& path);
+// Place and text of "FILE:LINE: error: TEXT" or "FILE:LINE: TEXT" apart; else all is text.
+Problem problem_of(std::string_view fault);
+
+}  // namespace naru::broker
