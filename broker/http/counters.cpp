@@ -14,7 +14,8 @@ using C = ShardCounters;
 constexpr std::string_view dropped =
     "Messages dropped, by cause: queue_full by a limit the operator set, expired before delivery, "
     "too_large for the client, slow for QoS 0 to a client that does not read, lost when the "
-    "journal no longer had them, group_ended with the last member of a group.";
+    "journal no longer had them, group_ended with the last member of a group, or QoS 2 with "
+    "the session of the member that had it.";
 
 // clang-format off
 constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({

@@ -67,7 +67,11 @@ void Front::drop_subscriptions(Connection& c) {
     }
   }
   c.filters.clear();
-  for (const auto& [id, place] : c.lent) answer(place, AnswerKind::returned);
+  for (const auto& [id, place] : c.lent) {
+    const bool may_have_it = c.window.awaits_pubrec(id);  // Then nobody else may (MQTT-4.8.2-5).
+    if (may_have_it) ++counters_.dropped_group_ended;
+    answer(place, may_have_it ? AnswerKind::done : AnswerKind::returned);
+  }
   c.lent.clear();
   for (; !c.waiting.empty(); c.waiting.pop_front()) {
     answer(c.waiting.front().lent, AnswerKind::returned);

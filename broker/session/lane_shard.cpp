@@ -80,6 +80,8 @@ void LaneShard::take_effects(LaneState& lane) {
     output_.horizon.push_back({HorizonChange::Kind::session_ended, lane.lane(), number, 0, {}});
   }
   for (const GroupPlace& place : effects_.returned) answer(place, AnswerKind::returned);
+  for (const GroupPlace& place : effects_.forfeited) answer(place, AnswerKind::done);
+  counters_.dropped_group_ended += effects_.forfeited.size();
   for (const SessionNumber number : effects_.sendable) {
     if (Session* const session = lane.find_session(number)) touch(lane, *session);
   }

@@ -167,7 +167,12 @@ void LaneState::end_session(Client& client, Effects& effects) {
   for (const FilterRow& row : client.session->filters) {
     effects.routes.push_back({false, row.filter, route_of(lane_, number, {})});
   }
-  for (const auto& [place, whose] : client.session->lent) effects.returned.push_back(whose);
+  const SessionQueue& queue = client.session->queue;
+  for (const auto& [place, whose] : client.session->lent) {
+    const bool known = queue.sent_before(place) && place > queue.acked_through() &&
+                       (queue.at(place).options & 3) == 2;
+    (known ? effects.forfeited : effects.returned).push_back(whose);
+  }
   effects.ended.push_back(number);
   sessions_.erase(number);
   client.session.reset();

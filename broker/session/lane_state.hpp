@@ -40,12 +40,15 @@ struct Effects {
   };
   std::vector<RouteChange> routes;
   std::vector<SessionNumber> sendable, ended;  // Something new waits in their queues; gone.
-  std::vector<GroupPlace> returned;            // What groups had lent to those that are gone.
+  // What groups had lent to those that are gone. A QoS 2 message that its client may know is done:
+  // nobody else may have it (MQTT-4.8.2-5).
+  std::vector<GroupPlace> returned, forfeited;
   void clear() {
     routes.clear();
     sendable.clear();
     ended.clear();
     returned.clear();
+    forfeited.clear();
   }
 };
 

@@ -33,6 +33,11 @@ class SendWindow {
     ++in_flight_;
     return id_at(entries_.size() - 1);
   }
+  // A QoS 2 message that has not been acknowledged at all.
+  bool awaits_pubrec(mqtt::PacketId id) const {
+    const std::size_t place = place_of(id);
+    return id != 0 && place < entries_.size() && entries_[place] == Awaits::pubrec;
+  }
   // Each says whether a message with this id waited for it; if not, nothing changes.
   bool on_puback(mqtt::PacketId id) { return finish(id, Awaits::puback); }
   bool on_pubcomp(mqtt::PacketId id) { return finish(id, Awaits::pubcomp); }
@@ -52,8 +57,9 @@ class SendWindow {
   mqtt::PacketId id_at(std::size_t place) const {
     return static_cast<mqtt::PacketId>((first_ + place) % 65'535 + 1);
   }
+  std::size_t place_of(mqtt::PacketId id) const { return (id - 1u + 65'535u - first_) % 65'535; }
   Awaits* find(mqtt::PacketId id) {
-    const std::size_t place = (id - 1u + 65'535u - first_) % 65'535;
+    const std::size_t place = place_of(id);
     return id != 0 && place < entries_.size() ? &entries_[place] : nullptr;
   }
   bool finish(mqtt::PacketId id, Awaits awaited) {

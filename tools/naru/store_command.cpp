@@ -137,7 +137,8 @@ void add_data(CLI::App* command, const Options& options) {
 }  // namespace
 
 void add_store_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* store = app.add_subcommand("store", "What is on disk: look, check, dump, back up, restore");
+  CLI::App* store =
+      app.add_subcommand("store", "What is on disk: look, check, dump, back up, restore");
   store->require_subcommand(1);
   store->fallthrough();
   store->footer("Example: naru store backup /backup/naru-monday");
