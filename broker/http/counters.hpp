@@ -13,6 +13,8 @@
 namespace naru::broker {
 
 std::span<const MetricRow<ShardCounters>> counter_rows();
+// Has a row for each cause; together they are all that was dropped.
+inline constexpr std::string_view dropped_metric = "naru_dropped_total";
 
 // The name in /v1/status: naru_publishes_in_total is publishes_in there, and naru_dropped_total
 // with the label cause="slow" is dropped_slow.

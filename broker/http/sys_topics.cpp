@@ -9,6 +9,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "broker/http/counters.hpp"
 #include "broker/http/scrape.hpp"
 #include "broker/session/shard_core.hpp"
 
@@ -53,11 +54,6 @@ struct Span {
   std::string_view name;
 };
 constexpr std::array<Span, SysTopics::spans> spans{{{1, "1min"}, {5, "5min"}, {15, "15min"}}};
-
-constexpr std::uint64_t C::*drops[] = {
-  &C::dropped_queue_full, &C::dropped_expired, &C::dropped_too_large, &C::dropped_slow,
-  &C::dropped_lost,
-};
 // clang-format on
 
 Bytes two_places(double value) {
@@ -111,7 +107,9 @@ std::vector<BrokerTopic> SysTopics::update(const Scrape& scrape, Duration elapse
   add_clients(list, scrape);
   for (const NodeTopic& row : node_topics) list.add(row.topic, scrape.node.*row.member);
   std::uint64_t dropped = 0;
-  for (const auto member : drops) dropped += scrape.counters.*member;
+  for (const auto& row : counter_rows()) {
+    if (row.name == dropped_metric) dropped += scrape.counters.*row.member;
+  }
   list.add("publish/messages/dropped", dropped);
 
   const double minutes = std::chrono::duration<double, std::ratio<60>>{elapsed}.count();

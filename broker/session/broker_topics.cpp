@@ -17,16 +17,4 @@ MessageRef BrokerTopics::change(const BrokerTopic& news, storage::Origin origin,
   return message;
 }
 
-hop::RetainedFound BrokerTopics::answer(const hop::RetainedQuery& query) const {
-  hop::RetainedFound found{query.connection, query.lane, query.session, {}, {}, {}};
-  for (const storage::FilterRow& row : query.filters) {
-    topics_.match(row.filter, 0, [&](const MessageRef& message) {
-      found.messages.emplace_back(message);
-      found.options.push_back(row.options);
-      found.subscription_ids.push_back(row.subscription_id);
-    });
-  }
-  return found;
-}
-
 }  // namespace naru::broker

@@ -8,8 +8,7 @@
 // Bounded by: the topics that broker/http/sys_topics.cpp knows.
 #pragma once
 
-#include "broker/routing/retained_index.hpp"
-#include "broker/session/hop.hpp"
+#include "broker/session/retained_asker.hpp"
 
 namespace naru::broker {
 
@@ -23,7 +22,9 @@ class BrokerTopics {
   // What a subscriber gets to hear now; nothing where the value is the old one.
   storage::MessageRef change(const BrokerTopic& news, storage::Origin origin, WallMillis now);
   // What a new subscriber is told at once.
-  hop::RetainedFound answer(const hop::RetainedQuery& query) const;
+  hop::RetainedFound answer(const hop::RetainedQuery& query) const {
+    return find_retained(topics_, query, 0);  // They never expire.
+  }
 
  private:
   RetainedIndex topics_;

@@ -137,7 +137,7 @@ class Front final : public LiveSink {
   void subscribe_clean(Connection& c, hop::Subscribe subscribe);
   void answer_subscribe(Connection& c, hop::Subscribed subscribed);
   void finish_subscribe(Connection& c, hop::Subscribed subscribed);
-  void suback(Connection& c, mqtt::PacketId id, BytesView reasons);
+  void suback(Connection& c, mqtt::PacketId id, BytesView codes);
   void on_disconnect(Connection& c, const mqtt::Frame& frame);
   void tell_group(Connection& c, MemberState state, const storage::FilterRow& row,
                   mqtt::PacketId reply);

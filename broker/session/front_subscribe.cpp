@@ -133,13 +133,7 @@ void Front::on(const hop::FencePassed& passed) {
   suback(*c, subscribed->packet_id, subscribed->codes);
 }
 
-void Front::suback(Connection& c, mqtt::PacketId id, BytesView reasons) {
-  Bytes codes{reasons};
-  if (c.version != mqtt::Version::v5) {  // 3.x knows one code for every refusal.
-    for (char& code : codes) {
-      if (static_cast<std::uint8_t>(code) >= 0x80) code = static_cast<char>(0x80);
-    }
-  }
+void Front::suback(Connection& c, mqtt::PacketId id, BytesView codes) {
   mqtt::Suback packet;
   packet.packet_id = id;
   packet.codes = mqtt::ReasonCodes{codes};

@@ -5,6 +5,7 @@
 // PUBACK promises still waits for the commit.
 
 #include "broker/session/lane_shard.hpp"
+#include "broker/session/retained_asker.hpp"
 #include "storage/tables/retained.hpp"
 
 namespace naru::broker {
@@ -57,14 +58,7 @@ void LaneShard::on(hop::RetainedPut& put) {
 }
 
 void LaneShard::on(const hop::RetainedQuery& query) {
-  hop::RetainedFound found{query.connection, query.lane, query.session, {}, {}, {}};
-  for (const FilterRow& row : query.filters) {
-    retained_.match(row.filter, store_now_, [&](const MessageRef& message) {
-      found.messages.emplace_back(message);
-      found.options.push_back(row.options);
-      found.subscription_ids.push_back(row.subscription_id);
-    });
-  }
+  hop::RetainedFound found = find_retained(retained_, query, store_now_);
   if (!found.messages.empty()) to_front(query.connection, std::move(found));
 }
 

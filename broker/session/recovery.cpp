@@ -64,10 +64,7 @@ class Loader {
         return true;
       }
       Pending pending{lane, in.u64(), {Bytes{in.rest()}, 0, 0}};
-      if (tag != 'f' || !in.ok() || value.empty() || value[0] != 1) return false;
-      Decoder decoder{value.substr(1)};
-      decoder(pending.row.options, pending.row.subscription_id);
-      if (!decoder.done()) return false;
+      if (tag != 'f' || !in.ok() || !decode_filter(value, pending.row)) return false;
       filters.push_back(std::move(pending));
       return true;
     });

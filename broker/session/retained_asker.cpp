@@ -30,4 +30,17 @@ void RetainedAsker::send(const hop::RetainedQuery& query) {
   for (auto& hops : output_.hops) hops.emplace_back(query);
 }
 
+hop::RetainedFound find_retained(const RetainedIndex& index, const hop::RetainedQuery& query,
+                                 StoreMillis now) {
+  hop::RetainedFound found{query.connection, query.lane, query.session, {}, {}, {}};
+  for (const storage::FilterRow& row : query.filters) {
+    index.match(row.filter, now, [&](const storage::MessageRef& message) {
+      found.messages.emplace_back(message);
+      found.options.push_back(row.options);
+      found.subscription_ids.push_back(row.subscription_id);
+    });
+  }
+  return found;
+}
+
 }  // namespace naru::broker

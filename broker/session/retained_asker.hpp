@@ -18,6 +18,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "broker/routing/retained_index.hpp"
 #include "broker/session/shard_output.hpp"
 
 namespace naru::broker {
@@ -45,5 +46,9 @@ class RetainedAsker {
   boost::unordered_flat_map<std::uint64_t, Waiting> waiting_;  // By ticket.
   std::uint64_t tickets_ = 0;
 };
+
+// The answer to a query out of one index.
+hop::RetainedFound find_retained(const RetainedIndex& index, const hop::RetainedQuery& query,
+                                 StoreMillis now);
 
 }  // namespace naru::broker

@@ -43,10 +43,8 @@ struct RowWriter {
   }
   void operator()(const FiltersPut& body) const {
     for (const FilterRow& row : body.filters) {
-      Bytes value{char{1}};
-      Encoder encoder{value};
-      encoder(row.options, row.subscription_id);
-      unit.rows.put(Family::session, filter_key(head.lane, body.session, row.filter), value);
+      unit.rows.put(Family::session, filter_key(head.lane, body.session, row.filter),
+                    encode_filter(row));
     }
   }
   void operator()(const FiltersErased& body) const {
@@ -116,6 +114,20 @@ Bytes session_key(std::uint16_t lane, BytesView client_id) {
 }
 
 Bytes filter_prefix(std::uint16_t lane, SessionNumber session) { return keyed(lane, 'f', session); }
+
+Bytes encode_filter(const FilterRow& row) {
+  Bytes value{char{1}};
+  Encoder encoder{value};
+  encoder(row.options, row.subscription_id);
+  return value;
+}
+
+bool decode_filter(BytesView value, FilterRow& row) {
+  if (value.empty() || value[0] != 1) return false;
+  Decoder decoder{value.substr(1)};
+  decoder(row.options, row.subscription_id);
+  return decoder.done();
+}
 
 Bytes filter_key(std::uint16_t lane, SessionNumber session, BytesView filter) {
   return filter_prefix(lane, session).append(filter);

@@ -55,5 +55,8 @@ template <class Row>
 bool decode_row(BytesView value, Row& row) {
   return !value.empty() && value[0] == 1 && decode_fields(value.substr(1), row);
 }
+// Of a filter: all but the filter itself, which is in its key.
+Bytes encode_filter(const FilterRow& row);
+bool decode_filter(BytesView value, FilterRow& row);
 
 }  // namespace naru::storage

@@ -1,23 +1,11 @@
 """QoS 2 once and only once, resending with DUP and the same id, and windows in both directions."""
 import pytest
 
-from raw_mqtt import V5, V311, Kind, Missing, ack_packet, publish_packet
+from raw_mqtt import V5, V311, Kind, Missing, ack_packet, keep, publish_packet, reconnect
 
 pytestmark = [pytest.mark.core, pytest.mark.threads]
 
 EXPIRY = {"session_expiry_interval": 600}
-
-
-def keep(version, **more):
-    """Options of a CONNECT whose session outlives the connection."""
-    return {"clean": False, "properties": {**EXPIRY, **more} if version == V5 else ()}
-
-
-def reconnect(broker, dial, version, client_id, **options):
-    client = dial(broker, version)
-    client.connect(client_id, **(options or keep(version)))
-    client.client_id = client_id
-    return client
 
 
 def test_a_qos2_publish_sent_twice_is_delivered_once(broker, join, unique, version):

@@ -1,18 +1,13 @@
 """Sessions: what a client finds when it comes back, how long, and what a crash may not take."""
 import pytest
 
-from raw_mqtt import V5, V311, Kind, let_quiet
+from raw_mqtt import V5, V311, Kind, keep, let_quiet
 from narud_server import let_pass, wait_until
 
 pytestmark = pytest.mark.core
 
 NEVER = 0xFFFFFFFF
 ENDINGS = ["reconnect", "restart", "kill9"]
-
-
-def keep(version, seconds=600):
-    properties = {"session_expiry_interval": seconds} if version == V5 else ()
-    return {"clean": False, "properties": properties}
 
 
 def back(broker, dial, version, client_id, **options):

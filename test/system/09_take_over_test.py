@@ -1,15 +1,10 @@
 """Take-over: one client id, one connection; the newer one wins and loses nothing."""
 import pytest
 
-from raw_mqtt import V5, V311, Client, Kind, connect_packet, let_quiet
+from raw_mqtt import V5, V311, Client, Kind, connect_packet, keep, let_quiet
 from narud_server import wait_until
 
 pytestmark = [pytest.mark.core, pytest.mark.threads]
-
-
-def keep(version):
-    return {"clean": False,
-            "properties": {"session_expiry_interval": 600} if version == V5 else ()}
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["clean", "persistent"])

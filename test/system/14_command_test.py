@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from raw_mqtt import V5, Kind, let_quiet
+from raw_mqtt import V5, Kind, keep, let_quiet
 from narud_server import let_pass, wait_until
 
 pytestmark = pytest.mark.core
@@ -13,11 +13,6 @@ pytestmark = pytest.mark.core
 CAR = "car1"
 FILTER = f"vehicles/{CAR}/commands/+"
 WHOLE_LIFE = ["queued", "sent", "delivered", "succeeded"]
-
-
-def keep(version):
-    return {"clean": False,
-            "properties": {"session_expiry_interval": 600} if version == V5 else ()}
 
 
 def send(broker, name="unlock", expect=201, device=CAR, **body):

@@ -1,14 +1,9 @@
 """Limits of a session's queue: what they drop, from which end, and that every drop is counted."""
 import pytest
 
-from raw_mqtt import V5, V311, let_quiet
+from raw_mqtt import V5, V311, keep, let_quiet
 
 ENDINGS = ["online", "kill9"]
-
-
-def keep(version):
-    return {"clean": False,
-            "properties": {"session_expiry_interval": 600} if version == V5 else ()}
 
 
 def sleeper(broker, join, version, qos=1):

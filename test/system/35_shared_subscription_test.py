@@ -7,24 +7,9 @@ import paho.mqtt.client as paho
 import pytest
 
 from narud_server import wait_until
-from raw_mqtt import V5, Kind, ack_packet, let_quiet, subscribe_packet
+from raw_mqtt import V5, Kind, ack_packet, keep, let_quiet, reconnect, subscribe_packet
 
 pytestmark = [pytest.mark.core, pytest.mark.threads]
-
-EXPIRY = {"session_expiry_interval": 600}
-
-
-def keep(version, **more):
-    """Options of a CONNECT whose session outlives the connection."""
-    return {"clean": False, "properties": {**EXPIRY, **more} if version == V5 else ()}
-
-
-def reconnect(broker, dial, version, client_id, **options):
-    client = dial(broker, version)
-    client.connect(client_id, **(options or keep(version)))
-    client.client_id = client_id
-    return client
-
 
 def no_message(client):
     return [m.payload for m in let_quiet(client)] == []

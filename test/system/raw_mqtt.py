@@ -523,3 +523,16 @@ def let_quiet(client):
     while any(p.kind == Kind.PUBLISH for p in client.set_aside):
         messages.append(client.take())
     return messages
+
+
+def keep(version, seconds=600, **more):
+    """Options of a CONNECT whose session outlives the connection."""
+    properties = {"session_expiry_interval": seconds, **more} if version == V5 else ()
+    return {"clean": False, "properties": properties}
+
+
+def reconnect(broker, dial, version, client_id, **options):
+    client = dial(broker, version)
+    client.connect(client_id, **(options or keep(version)))
+    client.client_id = client_id
+    return client

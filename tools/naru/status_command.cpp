@@ -1,5 +1,6 @@
 // tools/naru/status_command.cpp: `naru status`.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
@@ -27,6 +28,21 @@ std::string listeners_line(const Json& status) {
   return line.empty() ? "-" : line;
 }
 
+// Each cause by its name: dropped_queue_full is "queue full".
+std::string drops_line(const Json& status) {
+  constexpr std::string_view prefix = "dropped_";
+  std::string line;
+  const Json counters = find_member(status, "counters");
+  for (const auto& [name, count] : counters.items()) {
+    if (!name.starts_with(prefix)) continue;
+    std::string cause = name.substr(prefix.size());
+    std::replace(cause.begin(), cause.end(), '_', ' ');
+    if (!line.empty()) line += ", ";
+    line += cell(count) + " " + cause;
+  }
+  return line;
+}
+
 // The lines a person wants; everything else is in --json and in tab-separated output.
 std::string status_for_people(const Json& status) {
   Table table{{"", ""}};
@@ -44,11 +60,7 @@ std::string status_for_people(const Json& status) {
   table.add({"queued messages", at("queued_messages")});
   table.add({"publishes in", at("counters.publishes_in")});
   table.add({"deliveries out", at("counters.deliveries_out")});
-  table.add({"dropped", at("counters.dropped_queue_full") + " queue full, " +
-                            at("counters.dropped_expired") + " expired, " +
-                            at("counters.dropped_too_large") + " too large, " +
-                            at("counters.dropped_slow") + " slow client, " +
-                            at("counters.dropped_lost") + " lost"});
+  table.add({"dropped", drops_line(status)});
   table.add({"denied", at("counters.denied_connects") + " connects, " +
                            at("counters.denied_publishes") + " publishes, " +
                            at("counters.denied_subscribes") + " filters, " +

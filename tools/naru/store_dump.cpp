@@ -114,15 +114,15 @@ bool read_session(const RowView& row, Json& out, About& about) {
   const char tag = static_cast<char>(key.u8());
   if (tag == 'f') {
     const SessionNumber session = key.u64();
-    ByteReader value{row.value};
+    storage::FilterRow filter;
     out["kind"] = "filter";
     out["client_id"] = row.owners.name(session);
     about.add(out["client_id"]);
     out["session"] = session;
     out["filter"] = key.rest();
-    const bool known = value.u8() == 1;
-    out["qos"] = value.u8() & 3;
-    return known && value.ok();
+    if (!storage::decode_filter(row.value, filter)) return false;
+    out["qos"] = filter.options & 3;
+    return true;
   }
   storage::SessionRow session;
   if (!key.ok() || tag != 's' || !storage::decode_row(row.value, session)) return false;

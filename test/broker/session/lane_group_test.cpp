@@ -6,8 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "broker/routing/filter_index.hpp"
-#include "broker/session/shard_core.hpp"
+#include "test/broker/session/half_shard.hpp"
 
 namespace naru::broker {
 namespace {
@@ -17,12 +16,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 constexpr ConnectionId clean_one = std::uint64_t{1} << 48 | 1;
 constexpr ConnectionId clean_two = std::uint64_t{1} << 48 | 2;
 constexpr SessionNumber kept_session = 77;
-
-ShardSettings half() {
-  ShardSettings settings;
-  settings.shards = 2;
-  return settings;
-}
 
 // A group whose lane the shard leads.
 Bytes group_here() {
@@ -41,33 +34,8 @@ MessageRef message(std::uint64_t number, std::uint8_t qos) {
   return Message::make(view);
 }
 
-class Bench {
+class Bench : public test::HalfShard {
  public:
-  Bench() { core.begin_turn(Instant{}, 1, 1); }
-
-  void take(Hop hop) {
-    core.on_hop(hop);
-    core.end_turn();
-  }
-  void commit(std::optional<Errc> failure = {}) {
-    while (!core.output().units.empty()) {
-      std::vector<CommitOutcome> outcomes;
-      for (const CommitUnit& unit : std::exchange(core.output().units, {})) {
-        outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
-      }
-      core.on_committed(outcomes);
-      core.end_turn();
-    }
-  }
-  // The words of one kind to the other shard; all others are forgotten.
-  template <class Word>
-  std::vector<Word> told() {
-    std::vector<Word> words;
-    for (Hop& hop : std::exchange(core.output().hops[1], {})) {
-      if (auto* const word = std::get_if<Word>(&hop)) words.push_back(std::move(*word));
-    }
-    return words;
-  }
   hop::GroupMember member(ConnectionId connection, std::uint8_t options = 2) const {
     return {group,
             Route::Kind::connection,
@@ -112,11 +80,6 @@ class Bench {
 
   const Bytes group = group_here();
   const LaneId lane = lane_of_group(group);
-  FilterIndex routes;
-  OpenGate gate;
-  RuleSet rules;
-  ShardCore core{half(), routes, gate, rules, Rng{1}};
-  std::uint64_t journal = 0;
   Instant now{};
 };
 

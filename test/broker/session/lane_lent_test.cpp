@@ -6,9 +6,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "broker/routing/filter_index.hpp"
-#include "broker/session/shard_core.hpp"
 #include "cluster/lanes/lane_id.hpp"
+#include "test/broker/session/half_shard.hpp"
 
 namespace naru::broker {
 namespace {
@@ -19,47 +18,16 @@ constexpr ConnectionId connection = std::uint64_t{1} << 48 | 1;
 constexpr GroupPlace first_place{1, 0x10000000005, 3};
 constexpr GroupPlace second_place{1, 0x10000000005, 4};
 
-ShardSettings half() {
-  ShardSettings settings;
-  settings.shards = 2;
-  return settings;
-}
-
 Bytes client_here() {
   Bytes name = "member";
   while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
   return name;
 }
 
-class Bench {
+class Bench : public test::HalfShard {
  public:
-  Bench() {
-    core.begin_turn(Instant{}, 1, 1);
-    connect(true);
-  }
+  Bench() { connect(true); }
 
-  void take(Hop hop) {
-    core.on_hop(hop);
-    core.end_turn();
-  }
-  void commit(std::optional<Errc> failure = {}) {
-    while (!core.output().units.empty()) {
-      std::vector<CommitOutcome> outcomes;
-      for (const CommitUnit& unit : std::exchange(core.output().units, {})) {
-        outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
-      }
-      core.on_committed(outcomes);
-      core.end_turn();
-    }
-  }
-  template <class Word>
-  std::vector<Word> told() {
-    std::vector<Word> words;
-    for (Hop& hop : std::exchange(core.output().hops[1], {})) {
-      if (auto* const word = std::get_if<Word>(&hop)) words.push_back(std::move(*word));
-    }
-    return words;
-  }
   void connect(bool clean_start) {
     hop::Attach attach;
     attach.connection = connection;
@@ -98,11 +66,6 @@ class Bench {
 
   const Bytes client_id = client_here();
   const LaneId lane = cluster::lane_of(client_id);
-  FilterIndex routes;
-  OpenGate gate;
-  RuleSet rules;
-  ShardCore core{half(), routes, gate, rules, Rng{1}};
-  std::uint64_t journal = 0;
   SessionNumber session = 0;
   std::uint64_t epoch = 0;
 };

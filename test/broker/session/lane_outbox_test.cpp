@@ -6,9 +6,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "broker/routing/filter_index.hpp"
-#include "broker/session/shard_core.hpp"
 #include "cluster/lanes/lane_id.hpp"
+#include "test/broker/session/half_shard.hpp"
 
 namespace naru::broker {
 namespace {
@@ -17,12 +16,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 
 constexpr ConnectionId first = std::uint64_t{1} << 48 | 1;
 constexpr ConnectionId second = std::uint64_t{1} << 48 | 2;
-
-ShardSettings half() {
-  ShardSettings settings;
-  settings.shards = 2;
-  return settings;
-}
 
 // A client id whose lane the shard leads.
 Bytes client_here(Bytes name) {
@@ -40,35 +33,8 @@ MessageRef message(std::uint64_t number) {
   return Message::make(view);
 }
 
-class Bench {
+class Bench : public test::HalfShard {
  public:
-  Bench() { core.begin_turn(Instant{}, 1, 1); }
-
-  void take(Hop hop) {
-    core.on_hop(hop);
-    core.end_turn();
-  }
-  // Commits what has been handed out, and what follows from that, until nothing more comes.
-  void commit(std::optional<Errc> failure = {}) {
-    while (!core.output().units.empty()) commit_once(failure);
-  }
-  void commit_once(std::optional<Errc> failure = {}) {
-    std::vector<CommitOutcome> outcomes;
-    for (const CommitUnit& unit : std::exchange(core.output().units, {})) {
-      outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
-    }
-    core.on_committed(outcomes);
-    core.end_turn();
-  }
-  // The words of one kind to the other shard so far; all others are forgotten.
-  template <class Word>
-  std::vector<Word> told() {
-    std::vector<Word> words;
-    for (Hop& hop : std::exchange(core.output().hops[1], {})) {
-      if (auto* const word = std::get_if<Word>(&hop)) words.push_back(std::move(*word));
-    }
-    return words;
-  }
   SessionNumber attach(ConnectionId connection) {
     hop::Attach attach;
     attach.connection = connection;
@@ -83,11 +49,6 @@ class Bench {
 
   const Bytes publisher = client_here("publisher");
   const LaneId lane = cluster::lane_of(publisher);
-  FilterIndex routes;
-  OpenGate gate;
-  RuleSet rules;
-  ShardCore core{half(), routes, gate, rules, Rng{1}};
-  std::uint64_t journal = 0;
 };
 
 }  // namespace
