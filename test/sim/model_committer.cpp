@@ -104,7 +104,12 @@ void ModelCommitter::write_batch() {
   if (batch_.units() == 0) return;
   const auto done = disk_.commit(batch_.encode(next_number_), Durability::written);
   no_space_ = !done;
-  if (done) next_number_ += batch_.entries();
+  if (done) {
+    next_number_ += batch_.entries();
+    return;
+  }
+  // Not only when they are told: a process that dies before that has written nothing behind them.
+  for (const Member& member : members_) sources_[member.source].failing = true;
 }
 
 std::vector<ModelCommitter::Outcomes> ModelCommitter::answer() {
@@ -115,7 +120,6 @@ std::vector<ModelCommitter::Outcomes> ModelCommitter::answer() {
     outcome.ticket = member.unit.ticket;
     if (member.failed || no_space_) {
       outcome.failure = Errc::no_space;
-      sources_[member.source].failing = true;
     } else {
       outcome.journal_number = batch_.number_of(place);
     }

@@ -321,7 +321,8 @@ class TimelineBuilder {
       if (open != nullptr) open->dropped = at;
       leaving.push_back(session->subscriptions.size());
     } else if (record.event == Event::unsuback && !leaving.empty()) {
-      for (std::size_t i = 0; i < leaving.front(); ++i) {
+      const bool refused = record.reason >= 0x80;
+      for (std::size_t i = 0; i < leaving.front() && !refused; ++i) {
         Subscription& each = session->subscriptions[i];
         if (each.filter == record.text) each.gone = std::min(each.gone, at);
       }

@@ -47,7 +47,7 @@ enum class Event : std::uint8_t {
   session_limited,   // A limit of the operator may have dropped messages.
   subscribe_sent,    // text: filter; qos. flags: no_local
   suback,            // text: filter; reason: granted QoS or failure
-  unsubscribe_sent, unsuback,  // text: filter
+  unsubscribe_sent, unsuback,  // text: filter; reason of the answer
   publish_sent,     // message, text: topic, qos, packet_id. flags: dup, retain, cleared, may_expire
   puback, pubrec, pubcomp,  // message, reason
   received,         // message, text: topic, qos, packet_id. flags: dup, retain, again, broken...

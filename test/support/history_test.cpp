@@ -105,6 +105,27 @@ TEST_CASE("Two histories have one digest exactly when they are equal", "[history
   CHECK(first.digest() != second.digest());
 }
 
+TEST_CASE("A refused UNSUBSCRIBE leaves the subscription in place", "[history]") {
+  const auto code = GENERATE(0x00, 0x11, 0x80);
+  History history;
+  const auto say = [&](Event event, int reason) {
+    Record record = record_at(static_cast<int>(history.records().size()), 1, history.intern("t"));
+    record.event = event;
+    record.reason = static_cast<std::uint8_t>(reason);
+    history.add(record);
+  };
+  say(Event::connect_sent, 0);
+  say(Event::connack, 0);
+  say(Event::subscribe_sent, 0);
+  say(Event::suback, 1);
+  say(Event::unsubscribe_sent, 0);
+  say(Event::unsuback, code);
+  const Timeline run{history};
+  REQUIRE(run.sessions.size() == 1);
+  REQUIRE(run.sessions[0].subscriptions.size() == 1);
+  CHECK((run.sessions[0].subscriptions[0].gone == never) == (code == 0x80));
+}
+
 TEST_CASE("ManualClock moves both times together and jumps only the wall", "[clock]") {
   ManualClock clock{1000};
   for (int i = 0; i < 4; ++i) clock.advance(Duration{500});

@@ -448,10 +448,12 @@ void ModelClient::on_answer(const mqtt::Frame& frame, Instant now) {
   const auto request = connection_.requests.find(suback ? granted.packet_id : dropped.packet_id);
   if (request == connection_.requests.end() || request->second.type != type_of(frame))
     return fail("an answer to what was not asked", now);
-  if (suback && granted.codes.size() != 1) return fail("a SUBACK for other filters", now);
+  const mqtt::ReasonCodes& codes = suback ? granted.codes : dropped.codes;
+  const bool says_why = suback || options_.version == Version::v5;
+  if (codes.size() != (says_why ? 1 : 0)) return fail("an answer for other filters", now);
   Record got = record(suback ? Event::suback : Event::unsuback, now);
   got.text = request->second.filter;
-  if (suback) got.reason = static_cast<std::uint8_t>(*granted.codes.begin());
+  if (says_why) got.reason = static_cast<std::uint8_t>(*codes.begin());
   history_.add(got);
   connection_.requests.erase(request);
 }
