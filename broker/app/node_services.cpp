@@ -61,7 +61,7 @@ void Node::watch_disk(bool (DiskWatch::*look)()) {
   const std::lock_guard lock{disk_mutex_};  // The shards hear of changes in their order.
   if (!(disk_.*look)()) return;
   for (const auto& shard : shards_) {
-    shard->post([room = disk_.room()](ShardCore& core) { core.lanes().set_room(room); });
+    shard->post([room = disk_.room()](ShardCore& core) { core.set_room(room); });
   }
 }
 

@@ -48,6 +48,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::commands,           "naru_commands_total",           counter, "Commands submitted."},
   {&C::stream_records,     "naru_stream_records_total",     counter, "Records appended to streams."},
   {&C::protocol_errors,    "naru_protocol_errors_total",    counter, "Packets that broke the protocol."},
+  {&C::held_clients,       "naru_held_clients_total",       counter, "Times a client of 3.x, which cannot be told of a full disk, was held for it."},
   {&C::refused_disk_full,  "naru_refused_disk_full_total",  counter, "Requests refused because the disk is too full for them."},
 });
 // clang-format on

@@ -108,6 +108,7 @@ struct Connection {
   std::uint64_t epoch = 0;
   std::uint64_t publishes = 0;  // Of this connection, for stamps.
   Instant last_received;
+  Instant held_until = Instant::never();  // Nothing is read or acknowledged, and then it ends.
 
   Bytes output;  // Bytes for the socket, gathered over the turn.
   AckRing acks;
@@ -128,6 +129,7 @@ struct Connection {
   bool takes_input() const {
     return state == State::awaiting_connect || state == State::proving || state == State::live;
   }
+  bool is_held() const { return held_until != Instant::never(); }
   bool is_ruled() const { return acl || token_acl; }
   bool is_in() const { return state == State::attaching || state == State::live; }
 };

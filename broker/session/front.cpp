@@ -73,7 +73,9 @@ void Front::touch(Connection& c) {
 // ---- input -------------------------------------------------------------------------------------
 
 bool Front::may_read(const Connection& c) const {
-  if (!c.takes_input() || c.rights_open != 0 || c.fences_open != 0) return false;
+  if (!c.takes_input() || c.rights_open != 0 || c.fences_open != 0 || c.is_held()) {
+    return false;
+  }
   if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
   return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
 }
@@ -329,10 +331,12 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
       continue;
     }
     // What is not read cannot be silence: the clock stands still while we do not read.
-    if (c->paused) c->last_received = now;
+    if (c->paused || c->is_held()) c->last_received = now;
     if (c->rights_end_at != 0 && wall_ >= c->rights_end_at) {
       explain(*c, Denial::Kind::connect, {}, "its token has expired");
       end(*c, ReasonCode::not_authorized, "the token has expired");
+    } else if (c->held_until <= now) {
+      end(*c, ReasonCode::quota_exceeded);
     } else if (c->keep_alive_s != 0 && silent_until(*c) <= now) {
       end(*c, ReasonCode::keep_alive_timeout);
     } else {
@@ -346,6 +350,7 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
 void Front::watch(const Connection& c) {
   constexpr Millis look_every{60'000};
   Instant due = c.keep_alive_s != 0 ? silent_until(c) : Instant::never();
+  due = std::min(due, c.held_until);
   if (c.rights_end_at != 0) {
     const WallMillis left = c.rights_end_at > wall_ ? c.rights_end_at - wall_ : 0;
     due = std::min(due, now_ + std::min(look_every, Millis{static_cast<std::int64_t>(left)}));

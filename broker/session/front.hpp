@@ -42,14 +42,13 @@ class Front final : public LiveSink {
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
   Instant next_deadline() const { return deadlines_.next(); }
   void resume_paused();
+  void room_returned();  // On the disk: who is held for it may come back.
   // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
   bool kick(ConnectionId id, BytesView text);
   void withdraw(ConnectionId id, BytesView why);  // A right of it has ended: 0x98.
   void reload();                                  // Ends whom the gate would not let in any more.
   void on_admission(ConnectionId id, const Admission& admission);  // To an Application.
-  // Ends every connection; its reason says that the node goes away.
-  void shut_down();
-
+  void shut_down();  // Ends every connection; its reason says that the node goes away.
   void on_right(ConnectionId id, const RightAnswer& answer);  // To a RightQuestion.
 
   // ---- from lanes ----
@@ -83,6 +82,7 @@ class Front final : public LiveSink {
   bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
   void handle_live(Connection& c, const mqtt::Frame& frame);
   void end(Connection& c, ReasonCode reason, BytesView text = {});
+  void end_for_room(Connection& c);  // 3.x, which has no word for it, is held first.
   static BytesView reason_string(const Connection& c, BytesView text);
   void close(Connection& c);
   void end_if_too_large(Connection& c, std::size_t before);

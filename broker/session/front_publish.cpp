@@ -128,11 +128,9 @@ void Front::on(const hop::Received& received) {
   if (c == nullptr) return;
   const auto place = c->receiving.find(received.packet_id);
   if (place == c->receiving.end()) return;
+  if (received.failed && c->version != mqtt::Version::v5) return end_for_room(*c);
   const std::uint64_t at = place->second;
   c->receiving.erase(place);
-  if (received.failed && c->version != mqtt::Version::v5) {
-    return end(*c, ReasonCode::quota_exceeded);
-  }
   if (!received.failed) ++c->open_qos2;
   c->acks.complete(at, received.failed ? ReasonCode::quota_exceeded : ReasonCode::success);
   release_acks(*c);
@@ -141,11 +139,11 @@ void Front::on(const hop::Received& received) {
 void Front::on_published(const Waiter& waiter, bool failed) {
   Connection* const c = find(waiter.owner);
   if (c == nullptr || c->state == Connection::State::closing) return;
-  // 3.x cannot say that a message was not taken, and no version can with PUBCOMP; ending the
-  // connection makes the client try again.
+  // 3.x cannot say that a message was not taken, and no version can with PUBCOMP; when its
+  // connection ends the client tries again.
   const bool speechless =
       c->version != mqtt::Version::v5 || waiter.kind == Waiter::Kind::completion;
-  if (failed && speechless) return end(*c, ReasonCode::quota_exceeded);
+  if (failed && speechless) return end_for_room(*c);
   const ReasonCode reason = failed ? ReasonCode::quota_exceeded : ReasonCode::success;
   if (waiter.kind == Waiter::Kind::completion) {
     if (c->open_qos2 > 0) --c->open_qos2;

@@ -178,7 +178,7 @@ void Front::on(const hop::Unsubscribed& unsubscribed) {
   const bool failed = std::ranges::any_of(
       unsubscribed.codes, [](char code) { return static_cast<std::uint8_t>(code) >= 0x80; });
   // An UNSUBACK of 3.x says yes and nothing else.
-  if (failed && c->version != mqtt::Version::v5) return end(*c, ReasonCode::quota_exceeded);
+  if (failed && c->version != mqtt::Version::v5) return end_for_room(*c);
   mqtt::Unsuback packet;
   packet.packet_id = unsubscribed.packet_id;
   packet.codes = mqtt::ReasonCodes{unsubscribed.codes};

@@ -1,5 +1,7 @@
 // LaneShard's part that takes clients out, and comes back to what the disk had no room for.
 
+#include <utility>
+
 #include "broker/session/lane_shard.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
@@ -67,6 +69,11 @@ void LaneShard::fail_client(LaneState& lane, const Bytes& client_id) {
                          Leave{hop::Detach{0, client_id, true, taken_over, std::nullopt}, epoch});
   }
   settle_client(client_id);
+}
+
+bool LaneShard::set_room(DiskRoom room) {
+  const DiskRoom before = std::exchange(room_, room);
+  return room == DiskRoom{} && before != DiskRoom{};
 }
 
 void LaneShard::retry_failed() {

@@ -35,6 +35,10 @@ void ShardCore::reload(const ShardSettings& settings) {
   front_.reload();
 }
 
+void ShardCore::set_room(DiskRoom room) {
+  if (lanes_.set_room(room)) front_.room_returned();
+}
+
 void ShardCore::on_committed(const std::vector<storage::CommitOutcome>& outcomes) {
   lanes_.on_committed(outcomes, live_);
 }

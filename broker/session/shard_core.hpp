@@ -24,6 +24,7 @@ class ShardCore {
   ShardCore(ShardSettings settings, RouteTable& routes, const Gate& gate, const RuleSet& rules,
             Rng rng);
 
+  void set_room(DiskRoom room);
   void begin_turn(Instant now, StoreMillis store_now, WallMillis wall);
   void on_hop(Hop& hop) { dispatch(hop); }
   void on_committed(const std::vector<storage::CommitOutcome>& outcomes);

@@ -34,7 +34,8 @@ struct ShardCounters {
   std::uint64_t denied_deliveries = 0;
   std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
-  std::uint64_t refused_disk_full = 0, failed_handshakes = 0, failed_access_calls = 0;
+  std::uint64_t refused_disk_full = 0, held_clients = 0;
+  std::uint64_t failed_handshakes = 0, failed_access_calls = 0;
 };
 
 // What the disk has room for. Acknowledgements, cursors and whatever frees room always go through.

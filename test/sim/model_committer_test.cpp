@@ -8,7 +8,6 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
-
 namespace naru::test {
 namespace {
 

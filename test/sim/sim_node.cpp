@@ -299,6 +299,10 @@ bool SimNode::carry_out(std::uint16_t shard) {
   return more;
 }
 
+void SimNode::set_room(bool room) {
+  for (const auto& shard : shards_) shard->set_room({room, room, room});
+}
+
 void SimNode::step_committer(Instant now, Duration sync_time) {
   const auto outcomes = committer_->step(now, sync_time);
   for (std::size_t shard = 0; shard < outcomes.size(); ++shard) {

@@ -57,6 +57,7 @@ class SimNode {
 
   // ---- running ----
   void turn(std::uint16_t shard, Instant now);
+  void set_room(bool room);  // What looking at the disk says.
   void step_committer(Instant now, Duration sync_time);
   // Drops what nobody needs from the journal, as the store does when it writes files.
   std::size_t drop_journal();

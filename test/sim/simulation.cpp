@@ -108,6 +108,12 @@ void Simulation::crash() {
   down_until_ = now_ + Millis{static_cast<std::int64_t>(rng_.below(2'000))};
 }
 
+void Simulation::make_room() {
+  disk_.heal();
+  node_->set_room(false);  // As if it had been looked at between.
+  node_->set_room(true);
+}
+
 void Simulation::disturb() {
   if (node_ == nullptr) {
     if (now_ >= down_until_) start_node();
@@ -117,10 +123,11 @@ void Simulation::disturb() {
     disk_.fail_commits(Errc::no_space);
     full_until_ = now_ + Millis{static_cast<std::int64_t>(rng_.below(2'000))};
     ++result_.full_disks;
+    if (rng_.chance(0.5)) node_->set_room(false);  // Else the first commit finds out.
     say("the disk is full");
   } else if (now_ >= full_until_) {
     say("the disk has room");
-    disk_.heal();
+    make_room();
     full_until_ = Instant::never();
   }
   if (rng_.chance(drop_)) result_.journal_drops += node_->drop_journal();
@@ -164,8 +171,8 @@ bool Simulation::rest(Duration quiet) {
 
 void Simulation::settle() {
   calm_ = true;
-  disk_.heal();
   if (node_ == nullptr) start_node();
+  make_room();
   clients_->calm();
   if (!rest(quiet_time)) {
     return fail("no rest:" + clients_->unsettled());

@@ -41,6 +41,7 @@ class Simulation {
   void choose_weather();
   void advance();
   void step();
+  void make_room();
   void disturb();
   void note(Event event);
   void start_node();

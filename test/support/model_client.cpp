@@ -413,9 +413,7 @@ void ModelClient::on_ack(const mqtt::Frame& frame, Instant now) {
     connection_.replies.push_back({now + options_.ack_delay, PacketType::pubcomp, ack.packet_id});
     return;
   }
-  const auto entry =
-      std::find_if(session_.outgoing.begin(), session_.outgoing.end(),
-                   [&](const Outgoing& each) { return each.packet_id == ack.packet_id; });
+  const auto entry = std::ranges::find(session_.outgoing, ack.packet_id, &Outgoing::packet_id);
   const bool twice = entry != session_.outgoing.end() && entry->publish.qos == Qos::exactly_once;
   if (entry == session_.outgoing.end() || !entry->sent || twice == (type == PacketType::puback))
     return fail("an acknowledgement of what is not in flight: " + std::string(name(type)) + " of " +
@@ -449,11 +447,11 @@ void ModelClient::on_answer(const mqtt::Frame& frame, Instant now) {
   if (request == connection_.requests.end() || request->second.type != type_of(frame))
     return fail("an answer to what was not asked", now);
   const mqtt::ReasonCodes& codes = suback ? granted.codes : dropped.codes;
-  const bool says_why = suback || options_.version == Version::v5;
-  if (codes.size() != (says_why ? 1 : 0)) return fail("an answer for other filters", now);
+  if (codes.size() != (suback || options_.version == Version::v5 ? 1 : 0))
+    return fail("an answer for other filters", now);
   Record got = record(suback ? Event::suback : Event::unsuback, now);
   got.text = request->second.filter;
-  if (says_why) got.reason = static_cast<std::uint8_t>(*codes.begin());
+  if (codes.size() == 1) got.reason = static_cast<std::uint8_t>(*codes.begin());
   history_.add(got);
   connection_.requests.erase(request);
 }

@@ -87,10 +87,10 @@ TEST_CASE("A lent message goes back when there is no client or no room", "[group
   bench.lend(first_place, 1);
   bench.commit(Errc::no_space);
   bench.answer(AnswerKind::failed);
-  bench.core.lanes().set_room({true, false, true});
+  bench.core.set_room({true, false, true});
   bench.lend(first_place, 1);
   bench.answer(AnswerKind::failed);
-  bench.core.lanes().set_room({});
+  bench.core.set_room({});
   bench.lose();
   bench.commit();
   bench.lend(first_place, 1);

@@ -132,7 +132,7 @@ TEST_CASE("LaneShard takes no new message for a session while the disk has no ro
           "[session]") {
   Bench bench;
   const SessionNumber session = bench.attach(first);
-  bench.core.lanes().set_room({true, false, true});
+  bench.core.set_room({true, false, true});
   hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42}};
   publish.deliveries = {{Route::Kind::session, bench.lane, session, 2, {}}};
   bench.take(publish);
@@ -142,7 +142,7 @@ TEST_CASE("LaneShard takes no new message for a session while the disk has no ro
   CHECK(bench.core.counters().refused_disk_full == 1);
 
   // What the front sent before it heard of that would overtake it.
-  bench.core.lanes().set_room({});
+  bench.core.set_room({});
   bench.take(publish);
   const auto behind = bench.told<hop::Committed>();
   REQUIRE(behind.size() == 1);
