@@ -13,8 +13,6 @@
 
 #include <memory>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "broker/auth/acl.hpp"
 #include "broker/auth/scram.hpp"
 #include "broker/mqtt/types.hpp"
@@ -25,6 +23,7 @@
 #include "broker/session/topic_aliases.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/fifo.hpp"
+#include "storage/base/lazy_map.hpp"
 
 namespace naru::broker {
 
@@ -81,7 +80,10 @@ struct Connection {
   bool expiry_was_zero = true;
   bool has_will = false;
   bool wants_response_information = false;
+  bool by_scram = false;  // It may prove itself again.
+  bool asks_rights = false;
   bool is_bridge = false;  // Of another broker: it gets nothing back, and retain as published.
+  LaneId lane = 0;
   std::uint16_t keep_alive_s = 0;
   std::uint16_t requested_keep_alive_s = 0;
   std::uint32_t granted_expiry_s = 0;
@@ -91,20 +93,17 @@ struct Connection {
 
   Bytes client_id;
   Bytes identity;
-  std::unique_ptr<TopicAliases> aliases;  // None: neither side may use any.
-  std::unique_ptr<Entrance> entrance;     // Until it has come in.
-  bool by_scram = false;                  // It may prove itself again.
-  bool asks_rights = false;
-  unsigned rights_open = 0;  // Questions without an answer; nothing is read meanwhile.
-  unsigned fences_open = 0;  // SUBACKs that wait for RetainedAsker; the same.
+  TopicAliases aliases;
+  std::unique_ptr<Entrance> entrance;  // Until it has come in.
+  unsigned rights_open = 0;            // Questions without an answer; nothing is read meanwhile.
+  unsigned fences_open = 0;            // SUBACKs that wait for RetainedAsker; the same.
   std::vector<KnownRight> rights;
   std::unique_ptr<ScramDialogue> scram;  // Under way.
   std::shared_ptr<const Acl> acl;        // Of its listener; none: it may do everything.
   std::shared_ptr<const Acl> token_acl;  // Of its token; the same. Both have to allow.
   std::optional<std::uint64_t> proof;    // Of its admission; none: the gate was not asked.
   WallMillis rights_end_at = 0;          // When its token expires; 0: never.
-  LaneId lane = 0;
-  SessionNumber session = 0;  // 0: clean.
+  SessionNumber session = 0;             // 0: clean.
   std::uint64_t epoch = 0;
   std::uint64_t publishes = 0;  // Of this connection, for stamps.
   Instant last_received;
@@ -112,18 +111,18 @@ struct Connection {
 
   Bytes output;  // Bytes for the socket, gathered over the turn.
   AckRing acks;
-  std::size_t open_qos2 = 0;                                           // Inbound, until PUBCOMP.
-  boost::unordered_flat_map<mqtt::PacketId, std::uint64_t> receiving;  // -> place in acks.
-  boost::unordered_flat_map<mqtt::PacketId, Joining> joining;
+  std::size_t open_qos2 = 0;                         // Inbound, until PUBCOMP.
+  LazyMap<mqtt::PacketId, std::uint64_t> receiving;  // -> place in acks.
+  LazyMap<mqtt::PacketId, Joining> joining;
 
   // A clean session.
   std::vector<storage::FilterRow> filters;
   SendWindow window;
   Fifo<WaitingMessage> waiting;
   std::uint64_t waiting_bytes = 0;
-  boost::unordered_flat_map<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
-  boost::unordered_flat_map<mqtt::PacketId, storage::MessageRef> inbound;
-  boost::unordered_flat_map<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
+  LazyMap<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
+  LazyMap<mqtt::PacketId, storage::MessageRef> inbound;
+  LazyMap<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
 
   // What it sends counts, and may be read.
   bool takes_input() const {

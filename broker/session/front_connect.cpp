@@ -267,9 +267,9 @@ void Front::attach(Connection& c, const mqtt::Connect& connect) {
   }
   c.receive_maximum = connect.receive_maximum;
   c.packet_size_max = connect.maximum_packet_size;
-  const auto aliases = std::min(connect.topic_alias_maximum, settings_.topic_aliases_out);
-  if (c.version == Version::v5 && (aliases != 0 || settings_.topic_aliases_in != 0)) {
-    c.aliases = std::make_unique<TopicAliases>(settings_.topic_aliases_in, aliases);
+  if (c.version == Version::v5) {
+    c.aliases = {settings_.topic_aliases_in,
+                 std::min(connect.topic_alias_maximum, settings_.topic_aliases_out)};
   }
   // 3.x: a session that is not clean has no end of its own.
   c.requested_expiry_s = c.version == Version::v5 ? connect.session_expiry_interval

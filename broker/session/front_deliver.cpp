@@ -36,7 +36,7 @@ mqtt::PublishHead head_of(const MessageView& view, StoreMillis now, mqtt::Packet
 // The topic to write in a PUBLISH: none where the client knows an alias for it. An alias that it is
 // to learn must not make the packet too large for it.
 BytesView shorten(Connection& c, const MessageView& view, mqtt::PublishHead& head) {
-  const TopicAliases::Choice choice = c.aliases->choose(view.topic);
+  const TopicAliases::Choice choice = c.aliases.choose(view.topic);
   head.topic_alias = choice.alias;
   if (choice.known) return {};
   if (c.packet_size_max != 0 && mqtt::publish_size(c.version, head, view.topic, view.properties,
@@ -44,7 +44,7 @@ BytesView shorten(Connection& c, const MessageView& view, mqtt::PublishHead& hea
     head.topic_alias = 0;
     return view.topic;
   }
-  c.aliases->sent(view.topic, choice);
+  c.aliases.sent(view.topic, choice);
   return view.topic;
 }
 
@@ -55,7 +55,7 @@ void Front::write(Connection& c, const MessageView& view, mqtt::PacketId id, std
   ++counters_.deliveries_out;
   const std::size_t before = c.output.size();
   mqtt::PublishHead head = head_of(view, store_now_, id, options, dup, ids);
-  const BytesView topic = c.aliases ? shorten(c, view, head) : view.topic;
+  const BytesView topic = c.aliases.may_send() ? shorten(c, view, head) : view.topic;
   mqtt::encode_publish(c.output, c.version, head, topic, view.properties, view.payload);
   counters_.bytes_out += c.output.size() - before;
   touch(c);
@@ -218,7 +218,7 @@ void Front::on_clean_ack(Connection& c, PacketType type, const mqtt::Ack& ack) {
   if (type == PacketType::pubcomp) freed = c.window.on_pubcomp(id);
   if (type == PacketType::pubrec) freed = c.window.on_refusal(id);
   if (!freed) return;
-  const auto command = c.commands.empty() ? c.commands.end() : c.commands.find(id);
+  const auto command = c.commands.find(id);
   if (command != c.commands.end()) {
     output_.hops[settings_.shard].emplace_back(
         hop::CommandAcked{c.client_id, std::move(command->second), false});

@@ -22,8 +22,7 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   const mqtt::DecodeError error = mqtt::decode_publish(frame, c.version, p);
   if (error != mqtt::DecodeError::none) return fail(c, error);
   if (p.topic_alias != 0) {
-    const ReasonCode known = c.aliases ? c.aliases->resolve(p.topic_alias, p.topic)
-                                       : ReasonCode::topic_alias_invalid;  // We granted none.
+    const ReasonCode known = c.aliases.resolve(p.topic_alias, p.topic);
     if (known != ReasonCode::success) return end(c, known);
   }
   if (!p.properties_clean && !p.subscription_ids.empty()) {
@@ -107,8 +106,9 @@ void Front::publish_once(Connection& c, const mqtt::Publish& p, const MessageVie
 // QoS 2: kept until PUBREL; in the lane where the session is to outlive the connection.
 void Front::publish_twice(Connection& c, const mqtt::Publish& p, const MessageView& view) {
   if (c.session == 0) {
-    if (c.inbound.try_emplace(p.packet_id, nullptr).second) {
-      c.inbound[p.packet_id] = storage::Message::make(view);
+    const auto [place, is_new] = c.inbound.try_emplace(p.packet_id, nullptr);
+    if (is_new) {
+      place->second = storage::Message::make(view);
       ++c.open_qos2;
     } else {
       ++counters_.repeated;

@@ -69,14 +69,14 @@ class SendWindow {
     --in_flight_;
     while (!entries_.empty() && entries_.front() == Awaits::nothing) {
       entries_.pop_front();
-      first_ = (first_ + 1) % 65'535;
+      first_ = static_cast<std::uint16_t>((first_ + 1) % 65'535);
     }
     return true;
   }
 
   Fifo<Awaits> entries_;  // By id; entries_[0] has id first_ + 1.
-  std::size_t first_ = 0;
-  std::size_t in_flight_ = 0;
+  std::uint16_t first_ = 0;
+  std::uint16_t in_flight_ = 0;
   std::uint16_t size_ = 20;
 };
 
