@@ -68,7 +68,7 @@ void add_presence(ClientFacts& facts, const Presence& presence, const Front& fro
   facts.filters = connection->filters;
   facts.in_flight = connection->window.in_flight();
   facts.queued = connection->waiting.size() + facts.in_flight;
-  facts.queued_bytes = connection->waiting_bytes;
+  facts.queued_bytes = connection->waiting.bytes();
 }
 
 }  // namespace
@@ -168,7 +168,7 @@ std::optional<ClientFacts> find_client(ShardCore& core, BytesView client_id) {
   if (client != nullptr) add_will(facts, client->row);
   if (client != nullptr && client->session) add_session(facts, *client);
   const auto presence = lanes.present().find(client_id);
-  if (presence != lanes.present().end()) add_presence(facts, presence->second, core.front());
+  if (presence != lanes.present().end()) add_presence(facts, *presence->second, core.front());
   if (!facts.connected && !facts.session) return std::nullopt;
   return facts;
 }

@@ -69,7 +69,7 @@ void look_at_present(ShardCore& core, const ClientQuery& query, Look& look) {
       return;
     }
     if (!is_in_page(query, look, at->first)) continue;
-    const Connection* const connection = front.find(at->second.connection);
+    const Connection* const connection = front.find(at->second->connection);
     if (connection != nullptr && connection->session != 0) continue;  // Its lane has it.
     static const std::vector<storage::FilterRow> none;
     if (fits(query, connection != nullptr ? connection->filters : none)) {

@@ -110,7 +110,7 @@ Answer kick_client(Call call) {
   Question<bool> question = [client_id, text](ShardCore& core) {
     const auto found = core.lanes().present().find(client_id);
     return found != core.lanes().present().end() &&
-           core.front().kick(found->second.connection, text);
+           core.front().kick(found->second->connection, text);
   };
   auto asking = ask<bool>(call.control, call.control->shard_of(client_id), std::move(question));
   const bool kicked = co_await std::move(asking);

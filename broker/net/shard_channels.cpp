@@ -37,8 +37,11 @@ void Shard::introduce(const Socket& socket) {
   if (connection == nullptr) return;
   Peer peer = connection->peer;
   if (!socket.channel->address().empty()) peer.address = socket.channel->address();
-  peer.user = socket.channel->user(socket.listener.identity_from);
-  peer.common_name = socket.channel->common_name();
+  PeerNames names{socket.channel->user(socket.listener.identity_from),
+                  socket.channel->common_name()};
+  if (!names.user.empty() || !names.common_name.empty()) {
+    peer.names = std::make_shared<const PeerNames>(std::move(names));
+  }
   core_.front().introduce(socket.id, std::move(peer));
   end_if_revoked(socket);
 }

@@ -21,19 +21,11 @@
 #include "broker/session/send_window.hpp"
 #include "broker/session/shard_output.hpp"
 #include "broker/session/topic_aliases.hpp"
+#include "broker/session/waiting_messages.hpp"
 #include "storage/base/clock.hpp"
-#include "storage/base/fifo.hpp"
 #include "storage/base/lazy_map.hpp"
 
 namespace naru::broker {
-
-// A QoS > 0 message for a clean session whose window is full.
-struct WaitingMessage {
-  storage::MessageRef message;
-  std::uint8_t options = 0;
-  std::vector<std::uint32_t> subscription_ids;
-  GroupPlace lent;
-};
 
 // A SUBSCRIBE that waits until groups know their new member.
 struct Joining {
@@ -67,6 +59,13 @@ struct KnownRight {
   Instant until;
 };
 
+// What a token or the operator's service lets it do.
+struct Grants {
+  std::shared_ptr<const Acl> token_acl;  // Beside that of its listener: both have to allow.
+  WallMillis end_at = 0;                 // When its token expires; 0: never.
+  std::vector<KnownRight> known;
+};
+
 struct Connection {
   enum class State : std::uint8_t { awaiting_connect, judging, proving, attaching, live, closing };
 
@@ -94,15 +93,13 @@ struct Connection {
   Bytes client_id;
   Bytes identity;
   TopicAliases aliases;
-  std::unique_ptr<Entrance> entrance;  // Until it has come in.
-  unsigned rights_open = 0;            // Questions without an answer; nothing is read meanwhile.
-  unsigned fences_open = 0;            // SUBACKs that wait for RetainedAsker; the same.
-  std::vector<KnownRight> rights;
+  std::unique_ptr<Entrance> entrance;    // Until it has come in.
+  unsigned rights_open = 0;              // Questions without an answer; nothing is read meanwhile.
+  unsigned fences_open = 0;              // SUBACKs that wait for RetainedAsker; the same.
+  std::unique_ptr<Grants> granted;       // Made by grants().
   std::unique_ptr<ScramDialogue> scram;  // Under way.
   std::shared_ptr<const Acl> acl;        // Of its listener; none: it may do everything.
-  std::shared_ptr<const Acl> token_acl;  // Of its token; the same. Both have to allow.
   std::optional<std::uint64_t> proof;    // Of its admission; none: the gate was not asked.
-  WallMillis rights_end_at = 0;          // When its token expires; 0: never.
   SessionNumber session = 0;             // 0: clean.
   std::uint64_t epoch = 0;
   std::uint64_t publishes = 0;  // Of this connection, for stamps.
@@ -118,8 +115,7 @@ struct Connection {
   // A clean session.
   std::vector<storage::FilterRow> filters;
   SendWindow window;
-  Fifo<WaitingMessage> waiting;
-  std::uint64_t waiting_bytes = 0;
+  WaitingMessages waiting;
   LazyMap<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
   LazyMap<mqtt::PacketId, storage::MessageRef> inbound;
   LazyMap<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
@@ -129,7 +125,13 @@ struct Connection {
     return state == State::awaiting_connect || state == State::proving || state == State::live;
   }
   bool is_held() const { return held_until != Instant::never(); }
-  bool is_ruled() const { return acl || token_acl; }
+  const Acl* token_acl() const { return granted ? granted->token_acl.get() : nullptr; }
+  WallMillis rights_end_at() const { return granted ? granted->end_at : 0; }
+  Grants& grants() {
+    if (!granted) granted = std::make_unique<Grants>();
+    return *granted;
+  }
+  bool is_ruled() const { return acl || token_acl() != nullptr; }
   bool is_in() const { return state == State::attaching || state == State::live; }
 };
 

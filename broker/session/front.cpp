@@ -269,7 +269,7 @@ void Front::reload() {
     if (!c.is_in() || c.peer.own_bridge) continue;
     c.acl = gate_.acl_of(c.peer.listener);
     c.asks_rights = gate_.asks_rights(c.peer.listener);
-    c.rights.clear();
+    if (c.granted) c.granted->known.clear();
     if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
     withdraw(id, "it would not be let in any more after the reload");
   }
@@ -299,7 +299,7 @@ void Front::shut_down() {
 bool Front::may(const Connection& c, Denial::Kind kind, BytesView topic) {
   const AclSubject subject{c.identity, c.client_id};
   const Access access = kind == Denial::Kind::publish ? Access::write : Access::read;
-  for (const Acl* const acl : {c.acl.get(), c.token_acl.get()}) {
+  for (const Acl* const acl : {static_cast<const Acl*>(c.acl.get()), c.token_acl()}) {
     if (acl == nullptr) continue;
     const AclVerdict verdict = kind == Denial::Kind::subscribe ? acl->check_filter(subject, topic)
                                                                : acl->check(subject, access, topic);
@@ -332,7 +332,7 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
     }
     // What is not read cannot be silence: the clock stands still while we do not read.
     if (c->paused || c->is_held()) c->last_received = now;
-    if (c->rights_end_at != 0 && wall_ >= c->rights_end_at) {
+    if (c->rights_end_at() != 0 && wall_ >= c->rights_end_at()) {
       explain(*c, Denial::Kind::connect, {}, "its token has expired");
       end(*c, ReasonCode::not_authorized, "the token has expired");
     } else if (c->held_until <= now) {
@@ -351,8 +351,8 @@ void Front::watch(const Connection& c) {
   constexpr Millis look_every{60'000};
   Instant due = c.keep_alive_s != 0 ? silent_until(c) : Instant::never();
   due = std::min(due, c.held_until);
-  if (c.rights_end_at != 0) {
-    const WallMillis left = c.rights_end_at > wall_ ? c.rights_end_at - wall_ : 0;
+  if (const WallMillis end = c.rights_end_at()) {
+    const WallMillis left = end > wall_ ? end - wall_ : 0;
     due = std::min(due, now_ + std::min(look_every, Millis{static_cast<std::int64_t>(left)}));
   }
   deadlines_.set(c.id, due);

@@ -76,12 +76,12 @@ bool Front::read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect&
     }
   }
   // A certificate that names its user is proof enough; what CONNECT says of one does not count.
-  if (c.peer.user_from_certificate) connect.username = BytesView{c.peer.user};
-  if (c.peer.own_bridge) connect.username = BytesView{c.peer.user};
+  if (c.peer.user_from_certificate) connect.username = c.peer.user();
+  if (c.peer.own_bridge) connect.username = c.peer.user();
   c.client_id_assigned = connect.client_id.empty();
   const ClientIdRule ids = c.peer.own_bridge ? ClientIdRule{} : gate_.client_ids(c.peer.listener);
   if (ids.from == From::user) connect.client_id = connect.username.value_or(BytesView{});
-  if (ids.from == From::common_name) connect.client_id = c.peer.common_name;
+  if (ids.from == From::common_name) connect.client_id = c.peer.common_name();
   return true;
 }
 
@@ -126,7 +126,7 @@ Admission Front::ask(const Connection& c, const mqtt::Connect& connect) const {
     return gate_.admit(
         {c.peer.listener, connect.username, connect.password.value_or(BytesView{}), wall_});
   }
-  if (!c.peer.user.empty()) return {Admission::Verdict::admitted};
+  if (!c.peer.user().empty()) return {Admission::Verdict::admitted};
   return {Admission::Verdict::refused, "its certificate names no user"};
 }
 
@@ -211,7 +211,10 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
   }
   if (!admission.user.empty()) c.identity = admission.user;
   if (!c.peer.user_from_certificate) c.proof = admission.proof;
-  c.rights_end_at = admission.ends_at;
+  if (admission.acl || admission.ends_at != 0) {
+    c.grants().token_acl = admission.acl;
+    c.grants().end_at = admission.ends_at;
+  }
   // A reload may have gone by while it was judged.
   if (c.proof && !gate_.still_admits(c.peer.listener, c.identity, *c.proof)) {
     explain(c, Denial::Kind::connect, {}, "it would not be let in any more after the reload");
@@ -226,7 +229,6 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
     return ReasonCode::not_authorized;
   }
   c.acl = gate_.acl_of(c.peer.listener);
-  c.token_acl = admission.acl;
   c.asks_rights = gate_.asks_rights(c.peer.listener);
   return ReasonCode::success;
 }

@@ -89,25 +89,17 @@ void Front::deliver(ConnectionId connection, const MessageView& view, MessageRef
     return write(*c, view, c->window.offer(static_cast<Qos>(options & 3)), options, false, ids);
   }
   if (!kept) kept = storage::Message::make(view);
-  c->waiting_bytes += kept->encoded().size();
-  while (c->waiting_bytes > settings_.max_waiting) {
+  while (c->waiting.bytes() + kept->encoded().size() > settings_.max_waiting) {
     ++counters_.dropped_queue_full;
-    if (!settings_.drop_oldest || c->waiting.empty()) {
-      c->waiting_bytes -= kept->encoded().size();
-      return;
-    }
-    c->waiting_bytes -= c->waiting.front().message->encoded().size();
-    answer(c->waiting.front().lent, AnswerKind::returned);
-    c->waiting.pop_front();
+    if (!settings_.drop_oldest || c->waiting.empty()) return;
+    answer(c->waiting.pop().lent, AnswerKind::returned);
   }
-  c->waiting.push_back({kept, options, ids, {}});
+  c->waiting.push({kept, options, ids, {}});
 }
 
 void Front::send_waiting(Connection& c) {
   while (!c.waiting.empty() && c.window.has_room() && c.output.size() <= settings_.max_output) {
-    const WaitingMessage next = std::move(c.waiting.front());
-    c.waiting.pop_front();
-    c.waiting_bytes -= next.message->encoded().size();
+    const WaitingMessage next = c.waiting.pop();
     if (next.message->expired(store_now_)) {
       ++counters_.dropped_expired;
       answer(next.lent, AnswerKind::done);

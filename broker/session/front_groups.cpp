@@ -73,9 +73,7 @@ void Front::drop_subscriptions(Connection& c) {
     answer(place, may_have_it ? AnswerKind::done : AnswerKind::returned);
   }
   c.lent.clear();
-  for (; !c.waiting.empty(); c.waiting.pop_front()) {
-    answer(c.waiting.front().lent, AnswerKind::returned);
-  }
+  while (!c.waiting.empty()) answer(c.waiting.pop().lent, AnswerKind::returned);
 }
 
 // ---- messages ----------------------------------------------------------------------------------
@@ -97,11 +95,10 @@ void Front::on(hop::GroupLend& lend) {
     if (allowed) ++counters_.dropped_too_large;
     return answer(lend.place, AnswerKind::unfit);
   }
-  if (!c->waiting.empty() && c->waiting_bytes > settings_.max_waiting) {
+  if (!c->waiting.empty() && c->waiting.bytes() > settings_.max_waiting) {
     return answer(lend.place, AnswerKind::failed);  // Later: it does not keep up.
   }
-  c->waiting_bytes += lend.message.message->encoded().size();
-  c->waiting.push_back(
+  c->waiting.push(
       {lend.message.message, lend.options, std::move(lend.subscription_ids), lend.place});
   send_waiting(*c);
 }

@@ -20,10 +20,11 @@ Access access_of(Denial::Kind kind) {
 }
 
 const KnownRight* find_right(const Connection& c, Access access, BytesView topic) {
-  const auto found = std::ranges::find_if(c.rights, [&](const KnownRight& each) {
+  if (!c.granted) return nullptr;
+  const auto found = std::ranges::find_if(c.granted->known, [&](const KnownRight& each) {
     return each.access == access && each.topic == topic;
   });
-  return found == c.rights.end() ? nullptr : &*found;
+  return found == c.granted->known.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -33,7 +34,8 @@ bool Front::knows_right(Connection& c, Denial::Kind kind, BytesView topic) {
   const KnownRight* const known = find_right(c, access_of(kind), topic);
   if (known != nullptr && now_ < known->until) return true;
   // Between packets: those of the one that waits are all needed, however many it names.
-  if (c.rights_open == 0 && c.rights.size() >= limits::known_rights) c.rights.clear();
+  auto& rights = c.grants().known;
+  if (c.rights_open == 0 && rights.size() >= limits::known_rights) rights.clear();
   output_.questions.push_back({c.id, c.peer.listener, c.identity, c.client_id, c.peer.address,
                                Bytes{topic}, access_of(kind)});
   ++c.rights_open;
@@ -44,11 +46,12 @@ void Front::on_right(ConnectionId id, const RightAnswer& answer) {
   Connection* const c = find(id);
   if (c == nullptr || c->rights_open == 0) return;
   if (answer.failed) ++counters_.failed_access_calls;
-  std::erase_if(c->rights, [&](const KnownRight& each) {
+  auto& rights = c->grants().known;
+  std::erase_if(rights, [&](const KnownRight& each) {
     return now_ >= each.until || (each.access == answer.access && each.topic == answer.topic);
   });
-  c->rights.push_back({answer.topic, answer.access, answer.allowed, answer.failed,
-                       now_ + std::max(answer.keep, shortest_keep)});
+  rights.push_back({answer.topic, answer.access, answer.allowed, answer.failed,
+                    now_ + std::max(answer.keep, shortest_keep)});
   if (--c->rights_open != 0) return;
   if (c->state == Connection::State::judging)
     return enter_held(*c, std::exchange(c->entrance->admission, {}));

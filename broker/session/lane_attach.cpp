@@ -79,7 +79,9 @@ void LaneShard::attach_now(hop::Attach& attach) {
     answer.result = hop::AttachResult::no_space;
     return to_front(attach.connection, answer);
   }
-  Presence& presence = present_[attach.client_id];
+  auto& place = present_[attach.client_id];
+  if (!place) place = std::make_unique<Presence>();
+  Presence& presence = *place;
   if (presence.connection != 0) {
     ++counters_.takeovers;
     to_front(presence.connection, hop::Evict{presence.connection, taken_over});
@@ -135,8 +137,8 @@ void LaneShard::attach_now(hop::Attach& attach) {
 
 void LaneShard::detach_now(hop::Detach& detach) {
   const auto presence = present_.find(detach.client_id);
-  if (presence == present_.end() || presence->second.connection != detach.connection) return;
-  const std::uint64_t epoch = presence->second.epoch;
+  if (presence == present_.end() || presence->second->connection != detach.connection) return;
+  const std::uint64_t epoch = presence->second->epoch;
   present_.erase(presence);
   Leave left{std::move(detach), epoch};
   leave(left);
@@ -151,11 +153,11 @@ void LaneShard::client_committed(LaneState& lane, const Bytes& client_id) {
   if (client != nullptr) {
     set_dues(lane, client_id, client->row);
     if (client->session && connected && client->row.connected &&
-        client->row.epoch == presence->second.epoch) {
+        client->row.epoch == presence->second->epoch) {
       Session& session = *client->session;
-      session.connection = presence->second.connection;
-      session.epoch = presence->second.epoch;
-      session.queue.attach(presence->second.window);
+      session.connection = presence->second->connection;
+      session.epoch = presence->second->epoch;
+      session.queue.attach(presence->second->window);
       tell_groups(lane, session);
       touch(lane, session);
     }
@@ -233,7 +235,7 @@ Route LaneShard::route_of_client(LaneState& lane, BytesView client_id) const {
     return {client->row.number, 0, lane.lane(), Route::Kind::session, 0};
   }
   const auto presence = present_.find(client_id);
-  const ConnectionId connection = presence == present_.end() ? 0 : presence->second.connection;
+  const ConnectionId connection = presence == present_.end() ? 0 : presence->second->connection;
   return {connection, 0, settings_.shard, Route::Kind::connection, 0};
 }
 

@@ -160,7 +160,7 @@ void LaneShard::after_command(LaneState& lane, const CommandRow& row) {
   }
   if (state_of(row) != CommandState::queued) return;
   const auto presence = present_.find(row.device);
-  if (presence != present_.end()) offer(lane, row, presence->second.connection);
+  if (presence != present_.end()) offer(lane, row, presence->second->connection);
 }
 
 // To a connected client whose session is clean: its front sends it where it is subscribed.

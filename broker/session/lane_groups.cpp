@@ -229,7 +229,7 @@ void LaneShard::tell_group(MemberState state, LaneId lane, SessionNumber session
                           row.options, row.subscription_id,  0,    0,       0};
   if (state == MemberState::connected) {
     const auto presence = present_.find(led(lane).find_session(session)->client_id);
-    member.window = presence == present_.end() ? std::uint16_t{1} : presence->second.window;
+    member.window = presence == present_.end() ? std::uint16_t{1} : presence->second->window;
   }
   const LaneId home = lane_of_group(row.filter);
   output_.hops[settings_.shard_of_lane(home)].emplace_back(std::move(member));

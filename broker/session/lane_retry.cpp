@@ -61,7 +61,7 @@ void LaneShard::fail_client(LaneState& lane, const Bytes& client_id) {
   const Client* const client = lane.find_client(client_id);
   const std::uint64_t epoch = client == nullptr ? 0 : client->row.epoch;
   const auto presence = present_.find(client_id);
-  if (presence != present_.end() && presence->second.epoch != epoch) present_.erase(presence);
+  if (presence != present_.end() && presence->second->epoch != epoch) present_.erase(presence);
   if (client != nullptr && !client->row.connected) {
     set_dues(lane, client_id, client->row);
   } else if (client != nullptr && !present_.contains(client_id)) {

@@ -77,7 +77,7 @@ class LaneShard {
   // Marks every stream so that the next start reads little; then nothing more is appended.
   void mark_streams();
 
-  const TextMap<Presence>& present() const { return present_; }
+  const TextMap<std::unique_ptr<Presence>>& present() const { return present_; }
   void put_meta(BytesView key, BytesView value);
   void load_retained(BytesView topic, std::uint64_t version, storage::MessageRef message);
   const RetainedIndex& retained() const { return retained_; }
@@ -219,7 +219,7 @@ class LaneShard {
   RetainedIndex retained_;
   std::uint64_t retained_versions_ = 0;
   std::uint64_t journal_committed_ = 0;  // The highest number an outcome has told.
-  TextMap<Presence> present_;
+  TextMap<std::unique_ptr<Presence>> present_;
   // Clients with a record on its way: what else is said about them waits for it, so that every
   // decision is made on committed state.
   using ClientHop = std::variant<hop::Attach, hop::Detach, hop::GroupMember>;

@@ -46,14 +46,21 @@ struct DiskRoom {
   bool operator==(const DiskRoom&) const = default;
 };
 
+// What else is known of who connects; most are nobody until they say so.
+struct PeerNames {
+  Bytes user;         // Whom the certificate names; empty: nobody.
+  Bytes common_name;  // Of the certificate; empty: it has none.
+};
+
 // What is known of a connection before its first packet.
 struct Peer {
   Bytes address;
   ListenerNumber listener = 0;
   bool user_from_certificate = false;  // Then CONNECT's user name and password do not count.
-  Bytes user{};                        // Whom the certificate names; empty: nobody.
-  Bytes common_name{};                 // Of the certificate; empty: it has none.
   bool own_bridge = false;             // It is one of our bridges: nobody asks what it may.
+  std::shared_ptr<const PeerNames> names{};
+  BytesView user() const { return names ? BytesView{names->user} : BytesView{}; }
+  BytesView common_name() const { return names ? BytesView{names->common_name} : BytesView{}; }
 };
 
 // What the store may let go of: the journal keeps an entry until every place it names has passed.

@@ -32,7 +32,9 @@ TEST_CASE("A LazyMap holds what was put into it", "[base]") {
     const int key = static_cast<int>(rng.below(40));
     switch (rng.below(5)) {
       case 0: map[key] = model[key] = step; break;
-      case 1: CHECK(map.try_emplace(key, step).second == model.try_emplace(key, step).second); break;
+      case 1:
+        CHECK(map.try_emplace(key, step).second == model.try_emplace(key, step).second);
+        break;
       case 2: CHECK(map.erase(key) == model.erase(key)); break;
       case 3:
         if (const auto at = map.find(key); at != map.end()) {
