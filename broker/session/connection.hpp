@@ -81,7 +81,8 @@ struct Connection {
   bool wants_response_information = false;
   bool by_scram = false;  // It may prove itself again.
   bool asks_rights = false;
-  bool is_bridge = false;  // Of another broker: it gets nothing back, and retain as published.
+  bool commands_wait = false;  // In the ledger, until the window has room for one.
+  bool is_bridge = false;      // Of another broker: it gets nothing back, and retain as published.
   LaneId lane = 0;
   std::uint16_t keep_alive_s = 0;
   std::uint16_t requested_keep_alive_s = 0;

@@ -323,6 +323,7 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
   now_ = now;
   store_now_ = store_now;
   wall_ = wall;
+  acked_commands_.clear();
   while (const auto id = deadlines_.take_one_due(now)) {
     Connection* const c = find(*id);
     if (c == nullptr) continue;

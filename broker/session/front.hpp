@@ -119,7 +119,6 @@ class Front final : public LiveSink {
   bool was_granted(const Connection& c, Denial::Kind kind, BytesView topic);
   void explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why);
   void deny(Connection& c, const mqtt::Publish& p, ReasonCode reason);
-  void reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id);
   storage::MessageView view_of(Connection& c, const mqtt::Publish& p);
   // What of a message's properties goes on with it; valid until the next message.
   BytesView passing_properties(BytesView properties, bool clean);
@@ -161,6 +160,7 @@ class Front final : public LiveSink {
   Deadlines<ConnectionId> deadlines_;
   std::vector<ConnectionId> paused_;
   Bytes scratch_;  // Properties of the publish at hand.
+  std::vector<std::pair<ConnectionId, Bytes>> acked_commands_;  // In this turn.
   Instant now_;
   StoreMillis store_now_ = 0;
   WallMillis wall_ = 0;

@@ -168,10 +168,18 @@ void Front::on(hop::CommandDeliver& deliver) {
     return (row.options & 3) != 0 && !mqtt::is_shared(row.filter) &&
            mqtt::filter_matches(row.filter, view.topic);
   });
-  const bool under_way =
-      std::ranges::any_of(c->commands, [&](const auto& each) { return each.second == deliver.id; });
-  if (!subscribed || under_way || !c->window.has_room() || !fits(*c, view, 1, {})) return;
+  // Acknowledged in this turn: the lane did not know that yet.
+  const bool has_it =
+      std::ranges::find(acked_commands_, std::pair{c->id, deliver.id}) != acked_commands_.end();
+  const bool under_way = has_it || std::ranges::any_of(c->commands, [&](const auto& each) {
+                           return each.second == deliver.id;
+                         });
+  if (!subscribed || under_way || !fits(*c, view, 1, {})) return;
   if (c->is_ruled() && !may(*c, Denial::Kind::deliver, view.topic)) return;
+  if (!c->window.has_room()) {
+    c->commands_wait = true;
+    return;
+  }
   const mqtt::PacketId id = c->window.offer(Qos::at_least_once);
   c->commands[id] = deliver.id;
   write(*c, view, id, 1, false, {});
@@ -212,11 +220,15 @@ void Front::on_clean_ack(Connection& c, PacketType type, const mqtt::Ack& ack) {
   if (!freed) return;
   const auto command = c.commands.find(id);
   if (command != c.commands.end()) {
+    acked_commands_.emplace_back(c.id, command->second);
     output_.hops[settings_.shard].emplace_back(
         hop::CommandAcked{c.client_id, std::move(command->second), false});
     c.commands.erase(command);
   }
   send_waiting(c);
+  if (c.window.has_room() && std::exchange(c.commands_wait, false)) {
+    output_.hops[settings_.shard].emplace_back(hop::CommandOffer{c.client_id, c.id});
+  }
 }
 
 }  // namespace naru::broker

@@ -17,6 +17,30 @@ using mqtt::Qos;
 using storage::MessageRef;
 using storage::MessageView;
 
+namespace {
+
+// What a device says of its command: {"state": "succeeded", "result": ...}. All else is an
+// ordinary message.
+std::optional<hop::CommandReply> word_of(const Connection& c, BytesView prefix, BytesView topic,
+                                         BytesView payload) {
+  BytesView command_id;
+  const TopicKind kind = topic_kind(topic, prefix, {c.client_id, c.peer.own_bridge}, command_id);
+  if (kind != TopicKind::reply) return std::nullopt;
+  // Writing JSON recurses: how deep a reply nests is not for its sender to choose.
+  if (!read_json_fields(payload, {}).valid) return std::nullopt;
+  const auto reply = nlohmann::json::parse(payload, nullptr, false);
+  if (!reply.is_object() || !reply.contains("state") || !reply["state"].is_string()) {
+    return std::nullopt;
+  }
+  const auto state = command_state(reply["state"].get_ref<const std::string&>());
+  if (!state || !device_may_report(*state)) return std::nullopt;
+  Bytes result;
+  if (reply.contains("result")) result = reply["result"].dump();
+  return hop::CommandReply{c.client_id, Bytes{command_id}, *state, std::move(result), ReplyTo{}};
+}
+
+}  // namespace
+
 void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   mqtt::Publish p;
   const mqtt::DecodeError error = mqtt::decode_publish(frame, c.version, p);
@@ -51,13 +75,15 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
     return deny(c, p, ReasonCode::success);
   }
   BytesView command_id;
-  switch (
-      topic_kind(p.topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, command_id)) {
-    case TopicKind::forbidden:
-      explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
-      return deny(c, p, ReasonCode::not_authorized);
-    case TopicKind::reply: reply_to_command(c, p, command_id); break;
-    case TopicKind::ordinary: break;
+  const TopicKind kind =
+      topic_kind(p.topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, command_id);
+  if (kind == TopicKind::forbidden) {
+    explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
+    return deny(c, p, ReasonCode::not_authorized);
+  }
+  if (p.qos != Qos::exactly_once && kind == TopicKind::reply) {
+    auto word = word_of(c, settings_.command_prefix, p.topic, p.payload);
+    if (word) publisher_.add_command_reply(std::move(*word));
   }
   const MessageView view = view_of(c, p);
   if (p.qos == Qos::exactly_once) return publish_twice(c, p, view);
@@ -118,7 +144,11 @@ void Front::publish_twice(Connection& c, const mqtt::Publish& p, const MessageVi
   if (c.receiving.contains(p.packet_id)) return;  // Its PUBREC waits for the disk.
   c.receiving[p.packet_id] =
       c.acks.push({p.packet_id, PacketType::pubrec, ReasonCode::success, false});
-  const bool durable = publisher_.has_durable_target(view);
+  // What a device says of a command is a record of the same lane: where the message is one behind
+  // it, PUBREC follows both.
+  auto word = word_of(c, settings_.command_prefix, view.topic, view.payload);
+  const bool durable = word || publisher_.has_durable_target(view);
+  if (word) output_.hops[settings_.shard].emplace_back(std::move(*word));
   output_.hops[settings_.shard].emplace_back(hop::Receive{
       c.lane, c.id, c.session, p.packet_id, durable, Carried{storage::Message::make(view)}});
 }
@@ -179,6 +209,8 @@ void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
   }
   const MessageRef message = std::move(inbound->second);
   c.inbound.erase(inbound);
+  auto word = word_of(c, settings_.command_prefix, message->view().topic, message->view().payload);
+  if (word) publisher_.add_command_reply(std::move(*word));
   const auto outcome = publisher_.publish(message->view(), message, route_of(c),
                                           Publisher::Attempt::only, waiter, *this);
   if (!outcome.waits) on_published(waiter, false);
@@ -202,8 +234,7 @@ void Front::release_acks(Connection& c) {
   touch(c);
 }
 
-// ---- what a client may not publish, and what it says of commands
-// ------------------------------------
+// ---- what a client may not publish -------------------------------------------------------------
 
 void Front::deny(Connection& c, const mqtt::Publish& p, ReasonCode reason) {
   if (p.qos == Qos::at_most_once) return;
@@ -211,24 +242,6 @@ void Front::deny(Connection& c, const mqtt::Publish& p, ReasonCode reason) {
   // 3.x has no word for it: the message is taken and goes nowhere, as its specification allows.
   // Its PUBREL finds nothing and is answered all the same.
   acknowledge(c, p.packet_id, type, c.version == mqtt::Version::v5 ? reason : ReasonCode::success);
-}
-
-// {"state": "succeeded", "result": ...}; what is not that goes on as an ordinary message.
-void Front::reply_to_command(Connection& c, const mqtt::Publish& p, BytesView command_id) {
-  // Writing JSON recurses: how deep a reply nests is not for its sender to choose.
-  if (!read_json_fields(p.payload, {}).valid) return;
-  const auto reply = nlohmann::json::parse(p.payload, nullptr, false);
-  if (!reply.is_object() || !reply.contains("state") || !reply["state"].is_string()) return;
-  const auto state = command_state(reply["state"].get_ref<const std::string&>());
-  if (!state || !device_may_report(*state)) return;
-  Bytes result;
-  if (reply.contains("result")) result = reply["result"].dump();
-  hop::CommandReply word{c.client_id, Bytes{command_id}, *state, std::move(result), ReplyTo{}};
-  if (p.qos == Qos::exactly_once) {
-    output_.hops[settings_.shard].emplace_back(std::move(word));
-  } else {
-    publisher_.add_command_reply(std::move(word));
-  }
 }
 
 }  // namespace naru::broker

@@ -122,7 +122,7 @@ void LaneShard::submit(const NewCommand& command, std::uint64_t request) {
   unit.submit(true);
 }
 
-// A command that waits in the ledger alone enters the session that has just subscribed to it.
+// A command that waits in the ledger alone enters the session that has subscribed to it.
 void LaneShard::queue_command(LaneState& lane, const CommandRow& row) {
   const CommandRow* const now = latest(lane, row.device, row.id);
   if (now == nullptr || state_of(*now) > CommandState::sent) return;
@@ -138,11 +138,27 @@ void LaneShard::queue_command(LaneState& lane, const CommandRow& row) {
   unit.submit(true);
 }
 
+// A command that has ended is not for its device any more. One it may have seen keeps its packet
+// id until the device answers, or comes back.
+void LaneShard::withdraw(LaneState& lane, Session& session, const CommandRow& row) {
+  SessionQueue& queue = session.queue;
+  const std::uint64_t number = row.queue_number;
+  if (number <= queue.acked_through() || number > queue.last()) return;
+  if (queue.at(number).state == SessionQueue::State::waiting) {
+    queue.drop(number);
+    session.commands.erase(number);
+  } else if (queue.at(number).state == SessionQueue::State::sent) {
+    session.commands[number] = row.id;
+  }
+  touch(lane, session);
+}
+
 void LaneShard::after_command(LaneState& lane, const CommandRow& row) {
   const Bytes due = due_key(DueKind::command, lane.lane(), ledger_name(row.device, row.id));
   Session* const session = lane.find_session(row.session);
   if (has_ended(state_of(row))) {
     dues_.cancel(due);
+    if (session != nullptr) withdraw(lane, *session, row);
     if (const CommandRow* const surplus = lane.ledger().surplus(row.device)) {
       Unit unit{*this};
       unit.add(lane, CommandErased{surplus->device, surplus->id});
@@ -158,6 +174,7 @@ void LaneShard::after_command(LaneState& lane, const CommandRow& row) {
     }
     return;
   }
+  queue_command(lane, row);
   if (state_of(row) != CommandState::queued) return;
   const auto presence = present_.find(row.device);
   if (presence != present_.end()) offer(lane, row, presence->second->connection);
@@ -166,6 +183,9 @@ void LaneShard::after_command(LaneState& lane, const CommandRow& row) {
 // To a connected client whose session is clean: its front sends it where it is subscribed.
 void LaneShard::offer(LaneState& lane, const CommandRow& row, ConnectionId connection) {
   if (row.expires_at <= store_now_ || lane.find_session(row.session) != nullptr) return;
+  // That its device has it, or that it has ended, may be on its way to the disk.
+  const CommandRow* const now = latest(lane, row.device, row.id);
+  if (now == nullptr || state_of(*now) > CommandState::sent) return;
   to_front(connection, hop::CommandDeliver{connection, row.id, Carried{command_message(row)}});
 }
 
@@ -194,21 +214,42 @@ void LaneShard::step(LaneState& lane, BytesView device, BytesView id, CommandSta
   unit.submit(urgent);
 }
 
+// What the broker itself knew of a command found no room. Who asked for the rest was told so.
+void LaneShard::retry_command(const FailedCommand& failed) {
+  LaneState& lane = led(failed.lane);
+  const CommandRow* const row = lane.ledger().find(failed.device, failed.id);
+  if (row == nullptr) return;
+  const bool ours =
+      failed.state <= CommandState::delivered || failed.state == CommandState::expired;
+  if (ours && may_follow(state_of(*row), failed.state)) {
+    return step(lane, failed.device, failed.id, failed.state, true);
+  }
+  after_command(lane, *row);
+}
+
 void LaneShard::on(const hop::CommandAcked& acked) {
   step(led(cluster::lane_of(acked.device)), acked.device, acked.id,
        acked.sent ? CommandState::sent : CommandState::delivered, !acked.sent);
+}
+
+// What has the newest step of a command on its way to the disk; nullptr: nothing has.
+PendingUnit* LaneShard::pending_step(BytesView device, BytesView id) {
+  if (!latest_.contains(ledger_name(device, id))) return nullptr;
+  for (auto unit = pending_.rbegin(); unit != pending_.rend(); ++unit) {
+    for (const PendingRecord& each : unit->records) {
+      const auto* const put = std::get_if<CommandPut>(&each.record.body);
+      if (put != nullptr && put->row.device == device && put->row.id == id) return &*unit;
+    }
+  }
+  return nullptr;
 }
 
 void LaneShard::on(hop::CommandReply& reply) {
   LaneState& lane = led(cluster::lane_of(reply.device));
   Unit unit{*this};
   append_step(lane, reply.device, reply.id, reply.state, reply.result, unit);
-  if (unit.empty()) {
-    if (reply.reply.number == 0) return;
-    output_.hops[reply.reply.shard].emplace_back(hop::Committed{reply.reply.number, false});
-    return;
-  }
   unit.reply(reply.reply);
+  if (unit.empty()) return unit.join(pending_step(reply.device, reply.id));
   unit.submit(true);
 }
 

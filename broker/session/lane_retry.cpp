@@ -85,6 +85,7 @@ void LaneShard::retry_failed() {
   for (const OriginForgotten& origin : std::exchange(failed_forgets_, {})) {
     on(hop::OriginForget{origin});
   }
+  for (const FailedCommand& failed : std::exchange(failed_commands_, {})) retry_command(failed);
   retry_retained();
   retry_groups();
   std::vector<Leave> again;

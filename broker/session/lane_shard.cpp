@@ -246,7 +246,14 @@ bool LaneShard::send_waiting(LaneState& lane, Session& session, std::uint64_t nu
     return session.queue.next_to_send() != number || session.queue.at(number).message != nullptr;
   }
   const auto command = session.commands.find(number);
-  if (command != session.commands.end()) {
+  const bool is_command = command != session.commands.end();
+  if (entry.message->expired(store_now_)) {
+    ++counters_.dropped_expired;
+    session.queue.drop(number);
+    if (is_command) session.commands.erase(command);
+    return true;
+  }
+  if (is_command) {
     const CommandRow* const row = lane.ledger().find(session.client_id, command->second);
     if (row == nullptr || has_ended(state_of(*row))) {
       session.queue.drop(number);
@@ -254,11 +261,6 @@ bool LaneShard::send_waiting(LaneState& lane, Session& session, std::uint64_t nu
       return true;
     }
     step(lane, session.client_id, command->second, CommandState::sent, false);
-  }
-  if (entry.message->expired(store_now_)) {
-    ++counters_.dropped_expired;
-    session.queue.drop(number);
-    return true;
   }
   to_front(session.connection,
            hop::QueueDeliver{session.connection, session.epoch, SessionQueue::packet_id_of(number),

@@ -116,6 +116,7 @@ class LaneShard {
     storage::Batch& rows() { return unit_.rows; }
     bool empty() const { return pending_.records.empty() && unit_.rows.empty(); }
     void submit(bool urgent);
+    void join(PendingUnit* other);
 
    private:
     LaneShard* owner_;
@@ -201,6 +202,9 @@ class LaneShard {
   void queue_command(LaneState& lane, const CommandRow& row);
   storage::MessageRef command_message(const CommandRow& row);
   void offer(LaneState& lane, const CommandRow& row, ConnectionId connection);
+  void retry_command(const FailedCommand& failed);
+  void withdraw(LaneState& lane, Session& session, const CommandRow& row);
+  PendingUnit* pending_step(BytesView device, BytesView id);
 
   void to_front(ConnectionId connection, Hop hop) {
     output_.hops[shard_of(connection)].push_back(std::move(hop));
@@ -236,14 +240,7 @@ class LaneShard {
   boost::unordered_flat_map<OutboxName, std::pair<ConnectionId, std::uint16_t>> completing_;
   std::set<OutboxName> failed_outboxes_;  // Found no room; will be published again.
   std::vector<std::pair<LaneId, std::uint64_t>> retry_outbox_;
-  struct ReleasedLive {
-    ConnectionId connection = 0;
-    std::uint16_t packet_id = 0;
-    storage::MessageRef message;
-    SessionNumber session = 0;
-    LaneId lane = 0;
-  };
-  std::vector<ReleasedLive> released_;  // QoS 2 publishes nobody stored, now to be published.
+  std::vector<ReleasedLive> released_;
   std::uint64_t epochs_ = 0;
   Deadlines<Bytes, StoreMillis> dues_;
   Effects effects_;
@@ -252,6 +249,7 @@ class LaneShard {
   DiskRoom room_;
   std::vector<std::pair<LaneId, SessionNumber>> failed_cursors_;
   std::vector<storage::OriginForgotten> failed_forgets_;
+  std::vector<FailedCommand> failed_commands_;
   std::set<Bytes> failed_retained_;
   TextMap<Leave> leaving_;                        // Until it is on disk.
   TextMap<std::deque<ClientHop>> failed_groups_;  // Whose record found no room; who waited.

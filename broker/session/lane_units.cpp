@@ -32,6 +32,17 @@ void LaneShard::Unit::reply(const ReplyTo& to) {
       {to.shard, hop::Committed{to.number, false, by}, hop::Committed{to.number, true, by}});
 }
 
+// It has nothing to commit of its own: it is answered with the other unit; without one, now.
+void LaneShard::Unit::join(PendingUnit* other) {
+  for (PendingReply& reply : pending_.replies) {
+    if (other != nullptr) {
+      other->replies.push_back(std::move(reply));
+    } else {
+      owner_->output_.hops[reply.shard].push_back(std::move(reply.on_success));
+    }
+  }
+}
+
 void LaneShard::Unit::submit(bool urgent) {
   if (empty()) return;
   if (owner_->failing_) return owner_->fail(pending_);
@@ -119,6 +130,8 @@ void LaneShard::fail(PendingUnit& pending) {
       }
     } else if (const auto* command = std::get_if<CommandPut>(&each.record.body)) {
       forget_latest(command->row);
+      failed_commands_.push_back(
+          {lane.lane(), command->row.device, command->row.id, state_of(command->row)});
     } else if (const auto* origin = std::get_if<OriginForgotten>(&each.record.body)) {
       once_lanes_[{origin->node, origin->incarnation, origin->shard, origin->number}].push_back(
           lane.lane());

@@ -1,7 +1,7 @@
 // broker/session/pending_unit.hpp
 //
 // What a lane's leader remembers of a unit on its way to the disk: the records to apply, and what
-// to say when it has come back.
+// to say when it has come back; and what it has to come back to itself.
 //
 // Sans-IO values. Owned by LaneShard. Bounded by the fronts' back-pressure.
 #pragma once
@@ -28,5 +28,20 @@ struct PendingUnit {
   std::uint64_t request = 0;  // Of the API.
   Bytes retained;             // The topic whose retained message it stores.
   std::size_t bytes = 0;
+};
+
+// A QoS 2 publish nobody stored, now to be published.
+struct ReleasedLive {
+  ConnectionId connection = 0;
+  std::uint16_t packet_id = 0;
+  storage::MessageRef message;
+  SessionNumber session = 0;
+  LaneId lane = 0;
+};
+// A step of a command that found no room.
+struct FailedCommand {
+  LaneId lane = 0;
+  Bytes device, id;
+  storage::CommandState state{};
 };
 }  // namespace naru::broker
