@@ -57,6 +57,9 @@ void Simulation::choose_weather() {
   if (!options_.disk_may_fill) full_ = 0;
   drop_ = sometimes(0.7, 0.02);
   sync_time_ = rng_.chance(0.3) ? Millis{200} : Millis{3};
+  const double commands = sometimes(0.5, rng_.chance(0.2) ? 0.2 : 0.03);
+  const SimDevice::Faults faults{weather_.cut, weather_.leave, weather_.partial};
+  if (commands > 0) commands_ = std::make_unique<CommandLoad>(commands, faults, rng_.fork());
 }
 
 void Simulation::note(Event event) {
@@ -103,6 +106,7 @@ void Simulation::crash() {
   }
   node_.reset();
   clients_->on_broker_dead(now_);
+  if (commands_) commands_->on_broker_dead(now_);
   disk_.heal();
   full_until_ = Instant::never();
   down_until_ = now_ + Millis{static_cast<std::int64_t>(rng_.below(2'000))};
@@ -138,10 +142,12 @@ void Simulation::step() {
   advance();
   if (!calm_) disturb();
   clients_->step(node_.get(), now_);
+  if (commands_) commands_->step(node_.get(), now_);
   if (node_ != nullptr) {
     for (std::uint16_t shard = 0; shard < node_->shards(); ++shard) {
       if (calm_ || rng_.chance(0.8)) node_->turn(shard, now_);
     }
+    if (commands_) commands_->hear(*node_, now_);
     node_->step_committer(now_, sync_time_);
   }
   ++result_.steps;
@@ -151,19 +157,27 @@ void Simulation::step() {
   }
 }
 
+bool Simulation::resting() const {
+  return clients_->unsettled().empty() && node_->idle() &&
+         (!commands_ || commands_->unsettled().empty());
+}
+
 // Nothing is on its way and nothing happens any more. False: it does not come to that.
 bool Simulation::rest(Duration quiet) {
   const Instant limit = now_ + rest_limit;
   Instant quiet_since = now_;
   Instant last_event = now_;
-  std::size_t seen = history_.records().size();
+  const auto events = [this] {
+    return history_.records().size() + (commands_ ? commands_->history().size() : 0);
+  };
+  std::size_t seen = events();
   while (now_ < limit) {
     step();
-    const bool resting = clients_->unsettled().empty() && node_->idle();
-    if (history_.records().size() != seen) last_event = now_;
-    if (!resting || last_event == now_) quiet_since = now_;
+    if (commands_) commands_->note_waiting(now_);
+    if (events() != seen) last_event = now_;
+    if (!resting() || last_event == now_) quiet_since = now_;
     if (now_ - last_event > stuck_after) return false;
-    seen = history_.records().size();
+    seen = events();
     if (now_ - quiet_since > quiet) return true;
   }
   return false;
@@ -174,8 +188,9 @@ void Simulation::settle() {
   if (node_ == nullptr) start_node();
   make_room();
   clients_->calm();
+  if (commands_) commands_->calm();
   if (!rest(quiet_time)) {
-    return fail("no rest:" + clients_->unsettled());
+    return fail("no rest:" + clients_->unsettled() + (commands_ ? commands_->unsettled() : ""));
   }
   clients_->note_drained(now_);
   clients_->add_reader();
@@ -253,6 +268,20 @@ void Simulation::check_queues() {
   }
 }
 
+// Of the devices' connections only what concerns any client: their payloads are not the crowd's.
+void Simulation::check_ledger() {
+  if (!commands_) return;
+  if (node_ != nullptr) commands_->read_all(*node_, now_);
+  Violations found = check_commands(commands_->history());
+  const Timeline seen{commands_->seen()};
+  for (const auto check : {check_session_state, check_bounds, check_protocol}) {
+    for (Violation& violation : check(seen)) found.push_back(std::move(violation));
+  }
+  for (const Violation& violation : found) fail(violation.checker + ": " + violation.text);
+  result_.commands = commands_->sent();
+  result_.commands_succeeded = commands_->succeeded();
+}
+
 SimResult Simulation::run() {
   for (std::size_t i = 0; i < options_.steps; ++i) step();
   settle();
@@ -264,8 +293,10 @@ SimResult Simulation::run() {
   for (Violation& violation : check_all(history_)) {
     fail(violation.checker + ": " + violation.text);
   }
+  check_ledger();
   result_.summary = summarize(Timeline{history_});
   result_.hash = history_.digest() ^ (disk_.counts().commits * 0x9e3779b97f4a7c15);
+  if (commands_) result_.hash ^= commands_->seen().digest();
   return result_;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "test/sim/command_load.hpp"
 #include "test/sim/sim_clients.hpp"
 #include "test/support/checkers.hpp"
 
@@ -29,6 +30,7 @@ struct SimResult {
   std::uint64_t hash = 0;  // Of all that happened; the same seed gives the same.
   Summary summary;
   std::size_t crashes = 0, power_losses = 0, full_disks = 0, journal_drops = 0, hop_resets = 0;
+  std::size_t commands = 0, commands_succeeded = 0;
   std::size_t steps = 0;
 };
 
@@ -51,6 +53,8 @@ class Simulation {
   void check_stream();
   void check_recovery();
   void check_queues();
+  void check_ledger();
+  bool resting() const;
   void say(const char* what) const;
   void fail(std::string why);
 
@@ -60,6 +64,7 @@ class Simulation {
   storage::FaultKv disk_;
   Weather weather_;
   std::unique_ptr<SimClients> clients_;
+  std::unique_ptr<CommandLoad> commands_;  // In some weathers.
   std::unique_ptr<SimNode> node_;
   SimNodeOptions node_options_;
   SimResult result_;

@@ -50,7 +50,7 @@ enum class Event : std::uint8_t {
   unsubscribe_sent, unsuback,  // text: filter; reason of the answer
   publish_sent,     // message, text: topic, qos, packet_id. flags: dup, retain, cleared, may_expire
   puback, pubrec, pubcomp,  // message, reason
-  received,         // message, text: topic, qos, packet_id. flags: dup, retain, again, broken...
+  received,  // message, text: topic, qos, packet_id, number: payload's crc32c. flags: dup, retain..
   ack_sent,         // packet_id: of a received message, PUBACK or PUBCOMP
   will_registered,  // message, text: topic, qos. flags: retain. Offered with CONNECT.
   will_due,         // message: must appear once

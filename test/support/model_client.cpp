@@ -6,6 +6,7 @@
 
 #include "broker/mqtt/encoder.hpp"
 #include "storage/base/check.hpp"
+#include "storage/base/crc32c.hpp"
 
 namespace naru::test {
 
@@ -252,7 +253,8 @@ void ModelClient::send_publish(Outgoing& entry, Instant now) {
   head.retain = publish.retain;
   head.packet_id = entry.packet_id;
   head.expiry = publish.expiry;
-  const Bytes payload = publish.clear ? Bytes{} : payload_of(entry.id, topic, publish.size);
+  Bytes payload = publish.body;
+  if (payload.empty() && !publish.clear) payload = payload_of(entry.id, topic, publish.size);
   encode_publish(connection_.output, options_.version, head, topic, {}, payload);
   Record sent = record(Event::publish_sent, now);
   sent.message = entry.id;
@@ -388,6 +390,7 @@ void ModelClient::on_publish(const mqtt::Frame& frame, Instant now) {
   got.text = history_.intern(publish.topic);
   got.qos = static_cast<std::uint8_t>(publish.qos);
   got.packet_id = publish.packet_id;
+  got.number = crc32c(publish.payload);
   const bool empty = publish.payload.empty();
   const bool intact = empty || parse_payload(publish.payload, publish.topic, got.message);
   const bool exactly_once = publish.qos == Qos::exactly_once;

@@ -56,6 +56,7 @@ struct ModelPublish {
   bool clear = false;                   // Empty payload: with retain, clears the topic.
   std::optional<std::uint32_t> expiry;  // Seconds; MQTT 5.
   std::size_t size = 0;                 // At least the identity is written.
+  Bytes body = {};                      // Written instead, where not empty.
 };
 
 struct ModelSubscribe {
