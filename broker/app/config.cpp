@@ -163,13 +163,12 @@ void append_foreign_table(std::string& page) {
 
 // clang-format off
 const std::vector<OptionRow<Config>>& global_options() {
-  static const std::vector<OptionRow<Config>> rows = with_access_options<Config>({
+  static const std::vector<OptionRow<Config>> rows = with_limit_options(with_access_options<Config>({
     option<&Config::per_listener_settings>({.key = "per_listener_settings", .type = boolean, .default_text = "false", .reloadable = true, .help = "allow_anonymous, password_file and acl_file are each listener's own and stand below its 'listener' line. Must stand before them."}),
     option<&Config::allow_anonymous>({.key = "allow_anonymous", .type = boolean, .default_text = "false", .reloadable = true, .help = "Clients without a user name may connect. Without any listener line the default is true, and only this machine can connect."}),
     option<&Config::password_file>({.key = "password_file", .reloadable = true, .help = "User names and hashed passwords, as mosquitto_passwd writes them."}),
     option<&Config::acl_file>({.key = "acl_file", .reloadable = true, .help = "Who may read and write which topics, as mosquitto has it; not set: everybody everything."}),
     option<&Config::clientid_prefixes>({.key = "clientid_prefixes", .reloadable = true, .help = "Only clients whose id begins with this text may connect."}),
-    option<&Config::max_connections>({.key = "global_max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .help = "Connections of all listeners together; -1 for no limit."}),
     option<&Config::persistence_location>({.key = "persistence_location", .default_text = "./var", .help = "The data directory."}),
     option<&Config::durability>({.key = "durability", .type = word, .default_text = "synced", .words = "written synced", .help = "What an acknowledgement means: synced survives power loss, written only a crash of the broker."}),
     option<&Config::commit_interval>({.key = "commit_interval", .type = duration, .default_text = "2ms", .max = 1000, .help = "How long commits are gathered under load; idle, nothing waits."}),
@@ -200,7 +199,7 @@ const std::vector<OptionRow<Config>>& global_options() {
     option<&Config::front_hop>({.key = "front_hop", .type = word, .default_text = "direct", .words = "direct encode", .help = "For tests: encode serialises what connections and lanes exchange, as between two nodes."}),
     option<&Config::log_dest>({.key = "log_dest", .default_text = "stderr", .reloadable = true, .repeats = true, .help = "stderr, file PATH or none; stdout, syslog and topic are taken as stderr."}),
     option<&Config::log_type>({.key = "log_type", .type = word, .default_text = "information", .words = "none error warning notice information debug subscribe unsubscribe websockets internal all", .reloadable = true, .repeats = true, .help = "The least severe kind of event that is logged; of several lines the one with the most."}),
-  });
+  }));
   return rows;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/app/bridge_config.hpp"
+#include "broker/app/limit_config.hpp"
 #include "broker/app/listener_config.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/log.hpp"
@@ -57,14 +58,13 @@ struct StreamConfig {
   bool operator==(const StreamConfig&) const = default;
 };
 
-struct Config : AccessConfig {
+struct Config : AccessConfig, LimitConfig {
   std::vector<ListenerConfig> listeners;
   bool per_listener_settings = false;  // own_options() are each listener's own.
   bool allow_anonymous = false;
   std::string password_file;
-  std::string acl_file;               // Empty: everything is allowed.
-  std::string clientid_prefixes;      // Every client id begins with it.
-  std::int64_t max_connections = -1;  // Of all listeners together; -1: no limit.
+  std::string acl_file;           // Empty: everything is allowed.
+  std::string clientid_prefixes;  // Every client id begins with it.
 
   std::string persistence_location;  // The data directory.
   storage::Durability durability = storage::Durability::synced;

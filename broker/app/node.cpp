@@ -33,7 +33,8 @@ Node::Node(Config config, NodeVariation variation)
     : config_(std::move(config)),
       in_force_(config_),
       variation_(std::move(variation)),
-      disk_(config_) {}
+      disk_(config_),
+      door_(config_) {}
 
 Node::~Node() { stop(); }
 
@@ -80,6 +81,7 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
         static_cast<std::uint32_t>(config.persistent_client_expiration.count());
   }
   settings.max_keep_alive_s = config.max_keepalive;
+  settings.limits = client_limits(config);
   settings.retain_available = config.retain_available;
   settings.command_prefix = config.command_prefix;
   settings.response_information = config.response_information;

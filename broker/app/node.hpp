@@ -20,6 +20,7 @@
 #include "broker/app/access_caller.hpp"
 #include "broker/app/bridges.hpp"
 #include "broker/app/config_file.hpp"
+#include "broker/app/connection_door.hpp"
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
@@ -50,7 +51,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   // Names a shard that has not answered since the last call, or a commit that takes longer than
   // the limit; empty where all moves. After start(), always on the same thread.
   std::string stuck_part(Duration limit);
-  std::int64_t connections() const { return connections_; }
+  std::int64_t connections() const { return door_.open(); }
   // Ends everything in order; what was acknowledged is on disk when it returns.
   void stop();
   const std::vector<OpenListener>& listeners() const { return listeners_; }
@@ -68,8 +69,9 @@ class Node : public ShardHost, public BridgeHost, public Control {
   void read_later(std::uint16_t shard, Fetch fetch) override;
   void judge_later(std::uint16_t shard, Application application) override;
   void ask_right(std::uint16_t shard, RightQuestion question) override;
-  bool admit_connection(Listener& listener) override;
-  void connection_gone(Listener& listener) override;
+  ConnectionQuota::Refusal admit_connection(int fd, Listener& to, BytesView address) override;
+  ConnectionQuota::Refusal locate_connection(int fd, BytesView address) override;
+  void connection_gone(int fd, Listener& listener) override;
   void channel_failed(BytesView address, BytesView why, bool was_open) override;
 
   // ---- BridgeHost ----
@@ -133,9 +135,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   std::vector<OpenListener> listeners_;
   Listener bridge_listener_;  // Of their connections to us; no socket has it.
   Bridges bridges_{*this};
-  std::atomic<std::int64_t> connections_{0};
-  std::mutex failures_mutex_;
-  RateLimit failures_{Seconds{60}};  // Of addresses whose handshakes fail.
+  ConnectionDoor door_;
   std::thread housekeeper_;
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;

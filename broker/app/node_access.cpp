@@ -36,7 +36,7 @@ void Node::judge_later(std::uint16_t shard, Application application) {
   }
   asio::post(*judge_, [this, shard, asked_at = now(), application = std::move(application)] {
     --waiting_admissions_;
-    if (now() - asked_at > Seconds{limits::connect_seconds}) return;  // It has been told already.
+    if (now() - asked_at > config_.connect_timeout) return;  // It has been told already.
     std::optional<BytesView> user;
     if (application.user) user = *application.user;
     answer(shard, application.connection,

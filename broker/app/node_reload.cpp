@@ -101,6 +101,7 @@ ReloadOutcome Node::read_again() {
   TlsContexts contexts;
   if (!load_files(next, contexts, outcome.problems)) return outcome;
   in_force_ = std::move(next);
+  door_.set_limits(in_force_);
   access_caller_.forget();
   for (const OpenListener& each : listeners_) {
     each.listener->set_tls(contexts[each.listener->number]);

@@ -147,8 +147,7 @@ void Node::hand_over(std::uint16_t shard, Handed handed) {
 int Node::connect_here(const Bytes& client_id, const Bytes& user) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) return -1;
-  ++connections_;
-  bridge_listener_.admit();
+  door_.enter(bridge_listener_);
   Handed handed;
   handed.fd = pair[1];
   handed.listener = &bridge_listener_;
@@ -212,28 +211,18 @@ void Node::read_later(std::uint16_t shard, Fetch fetch) {
   });
 }
 
-bool Node::admit_connection(Listener& listener) {
-  if (!listener.admit()) return false;
-  const std::int64_t count = ++connections_;
-  if (config_.max_connections < 0 || count <= config_.max_connections) return true;
-  connection_gone(listener);
-  return false;
+ConnectionQuota::Refusal Node::admit_connection(int fd, Listener& to, BytesView address) {
+  return door_.admit(fd, to, address, now());
 }
+
+ConnectionQuota::Refusal Node::locate_connection(int fd, BytesView address) {
+  return door_.locate(fd, address, now());
+}
+
+void Node::connection_gone(int fd, Listener& listener) { door_.gone(fd, listener); }
 
 void Node::channel_failed(BytesView address, BytesView why, bool was_open) {
-  RateLimit::Verdict verdict;
-  {
-    const std::lock_guard lock{failures_mutex_};
-    verdict = failures_.ask(address, now());
-  }
-  if (!verdict.pass) return;
-  log(Severity::warning, was_open ? "connection_failed" : "handshake_failed",
-      {{"address", address}, {"reason", why}, {"more_before", verdict.swallowed}});
-}
-
-void Node::connection_gone(Listener& listener) {
-  --connections_;
-  listener.connection_gone();
+  door_.log_failure(address, why, was_open, now());
 }
 
 }  // namespace naru::broker

@@ -17,6 +17,12 @@ constexpr std::string_view dropped =
     "journal no longer had them, group_ended with the last member of a group, or QoS 2 with "
     "the session of the member that had it.";
 
+constexpr std::string_view turned_away_metric = "naru_turned_away_total";
+constexpr std::string_view turned_away =
+    "Connections a limit kept out: full by max_connections or global_max_connections, address_full "
+    "by max_connections_per_address, rate by max_connection_rate, address_rate by "
+    "max_connection_rate_per_address, late by connect_timeout.";
+
 // clang-format off
 constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::publishes_in,       "naru_publishes_in_total",       counter, "Publishes received from clients."},
@@ -26,6 +32,11 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::connects,           "naru_connects_total",           counter, "Connections that were accepted with CONNACK."},
   {&C::failed_handshakes,  "naru_failed_handshakes_total",  counter, "Handshakes of TLS, WebSocket or PROXY that failed."},
   {&C::refused_connects,   "naru_refused_connects_total",   counter, "CONNECTs that were refused."},
+  {&C::turned_away_full, turned_away_metric, counter, turned_away, {"limit", "full"}},
+  {&C::turned_away_address_full, turned_away_metric, counter, turned_away, {"limit", "address_full"}},
+  {&C::turned_away_rate, turned_away_metric, counter, turned_away, {"limit", "rate"}},
+  {&C::turned_away_address_rate, turned_away_metric, counter, turned_away, {"limit", "address_rate"}},
+  {&C::turned_away_late, turned_away_metric, counter, turned_away, {"limit", "late"}},
   {&C::disconnects,        "naru_disconnects_total",        counter, "Accepted connections that have ended."},
   {&C::takeovers,          "naru_takeovers_total",          counter, "Connections ended by a newer one of the same client id."},
   {&C::dropped_queue_full, dropped_metric, counter, dropped, {"cause", "queue_full"}},

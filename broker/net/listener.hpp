@@ -6,7 +6,7 @@
 // is held for the copy of a pointer: a reload exchanges the TLS context, which what is under way
 // keeps for its life.
 // Owned by the composition root; must outlive the shards.
-// Bounded by: max_connections; further ones are closed at once.
+// Bounded by: max_connections; further ones are turned away.
 #pragma once
 
 #include <atomic>

@@ -69,12 +69,13 @@ class Shard {
   void adopt(Handed handed);
   void accept(Acceptor& acceptor);
   void accept_ready(Acceptor& acceptor);
+  void admit(int fd, Listener& listener);
   void wait_readable(const SocketRef& socket);
   void read(const SocketRef& socket);
   void feed(const SocketRef& socket, BytesView fresh);
   bool wants_input(const Socket& socket);
   void unwrap(const SocketRef& socket, BytesView wire);
-  void introduce(const Socket& socket);
+  void introduce(Socket& socket);
   void end_if_over(const SocketRef& socket);
   void end_if_revoked(const Socket& socket);
   void report(const Socket& socket, BytesView why);
@@ -116,6 +117,7 @@ class Shard {
   boost::unordered_flat_map<ConnectionId, SocketRef> sockets_;
   std::vector<SocketRef> lingering_;  // Closing, with bytes still to be sent or thrown away.
   std::uint64_t connections_ = 0;     // Counter behind ids.
+  std::size_t turned_away_ = 0;       // That are still open.
   std::uint64_t requests_ = 0;
   boost::unordered_flat_map<std::uint64_t, std::function<void(bool)>> expected_;
   std::vector<char> buffer_;

@@ -32,11 +32,18 @@ void Shard::unwrap(const SocketRef& socket, BytesView wire) {
 }
 
 // The layers are through: now it is known who speaks.
-void Shard::introduce(const Socket& socket) {
+void Shard::introduce(Socket& socket) {
   const Connection* const connection = std::as_const(core_.front()).find(socket.id);
   if (connection == nullptr) return;
   Peer peer = connection->peer;
-  if (!socket.channel->address().empty()) peer.address = socket.channel->address();
+  if (!socket.channel->address().empty()) {
+    peer.address = socket.channel->address();
+    const auto refusal = host_.locate_connection(socket.descriptor.native_handle(), peer.address);
+    if (refusal) {
+      core_.front().denials().turn_away(*refusal, peer.address, host_.now());
+      peer.refusal = reason_of(*refusal);
+    }
+  }
   PeerNames names{socket.channel->user(socket.listener.identity_from),
                   socket.channel->common_name()};
   if (!names.user.empty() || !names.common_name.empty()) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/net/mailbox.hpp"
+#include "broker/session/connection_quota.hpp"
 #include "broker/session/shard_core.hpp"
 
 namespace naru::broker {
@@ -31,9 +32,13 @@ class ShardHost {
   // Judges on another thread, then calls Shard::post with the answer.
   virtual void judge_later(std::uint16_t shard, Application application) = 0;
   virtual void ask_right(std::uint16_t shard, RightQuestion question) = 0;
-  // False: the limit of the listener or of the node is reached.
-  virtual bool admit_connection(Listener& listener) = 0;
-  virtual void connection_gone(Listener& listener) = 0;
+  // Whether a limit keeps the connection out. address: as our logs write it.
+  virtual ConnectionQuota::Refusal admit_connection(int fd, Listener& listener,
+                                                    BytesView address) = 0;
+  // The same, for what a PROXY header says of one that was admitted.
+  virtual ConnectionQuota::Refusal locate_connection(int fd, BytesView address) = 0;
+  // REQUIRES: it was admitted; its descriptor is still open.
+  virtual void connection_gone(int fd, Listener& listener) = 0;
   // For the log: a handshake failed, or (was_open) something behind it.
   virtual void channel_failed(BytesView address, BytesView why, bool was_open) = 0;
 };

@@ -21,6 +21,7 @@ constexpr Duration linger_limit{5'000'000};   // For the last bytes to a client 
 constexpr Duration parting_limit{2'000'000};  // For a client to hear that we have closed.
 constexpr Duration parting_limit_at_stop{300'000};
 constexpr std::size_t keep_capacity = 2'048;  // Of an empty output; more is given back.
+constexpr std::size_t turned_away_most = 64;  // At a time; further ones are closed without a word.
 
 Bytes address_of(int fd) {
   sockaddr_storage storage{};
@@ -60,16 +61,26 @@ void Shard::accept_ready(Acceptor& acceptor) {
     const int fd = ::accept4(acceptor.descriptor.native_handle(), nullptr, nullptr,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    if (!host_.admit_connection(acceptor.listener)) {
-      ::close(fd);
-      continue;
-    }
-    const int on = 1;  // Of no meaning to a Unix socket, and no harm.
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const Peer peer{address_of(fd), acceptor.listener.number,
-                    acceptor.listener.identity_from != IdentityFrom::connect};
-    adopt({fd, &acceptor.listener, peer, Channel::of(acceptor.listener), {}});
+    admit(fd, acceptor.listener);
   }
+}
+
+// Whom a limit keeps out is told so, if that costs no handshake.
+void Shard::admit(int fd, Listener& listener) {
+  Peer peer{address_of(fd), listener.number, listener.identity_from != IdentityFrom::connect};
+  const auto refusal = host_.admit_connection(fd, listener, peer.address);
+  if (refusal) {
+    open_turn();
+    core_.front().denials().turn_away(*refusal, peer.address, host_.now());
+    if (listener.has_layers() || turned_away_ >= turned_away_most) {
+      ::close(fd);
+      return;
+    }
+    peer.refusal = reason_of(*refusal);
+  }
+  const int on = 1;  // Of no meaning to a Unix socket, and no harm.
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  adopt({fd, &listener, std::move(peer), Channel::of(listener), {}});
 }
 
 void Shard::adopt(Handed handed) {
@@ -77,6 +88,8 @@ void Shard::adopt(Handed handed) {
   auto socket = std::make_shared<Socket>(context_, handed.fd, *handed.listener);
   socket->id = std::uint64_t{core_.settings().shard} << 48 | ++connections_;
   sockets_.emplace(socket->id, socket);
+  socket->turned_away = handed.peer.refusal != mqtt::ReasonCode::success;
+  turned_away_ += socket->turned_away;
   core_.front().opened(socket->id, std::move(handed.peer));
   socket->channel = std::move(handed.channel);
   end_if_revoked(*socket);  // It may have been on its way while a reload went by.
@@ -229,9 +242,13 @@ void Shard::drop(const SocketRef& socket) {
   if (!socket->descriptor.is_open()) return;
   open_turn();
   forget(socket);
+  if (socket->turned_away) {
+    --turned_away_;
+  } else {
+    host_.connection_gone(socket->descriptor.native_handle(), socket->listener);
+  }
   error_code ignored;
   socket->descriptor.close(ignored);
-  host_.connection_gone(socket->listener);
 }
 
 void Shard::resume_all() {

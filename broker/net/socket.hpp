@@ -27,7 +27,8 @@ struct Socket {
   Bytes unread;                           // MQTT's bytes.
   bool reading = false, writing = false;  // A wait for input, for room is under way.
   bool closing = false;
-  bool parting = false;  // See Shard::part().
+  bool parting = false;      // See Shard::part().
+  bool turned_away = false;  // A limit keeps it out: it counts nowhere, and is told why.
   Instant closing_since;
 };
 

@@ -7,24 +7,39 @@ namespace naru::broker {
 
 namespace {
 
+using mqtt::ReasonCode;
+using C = ShardCounters;
+
 struct KindRow {
   const char* name;
   std::uint64_t ShardCounters::*counter;
+  ReasonCode reason = ReasonCode::not_authorized;
+  const char* why = "";
 };
 // In the order of Denial::Kind.
+// clang-format off
 constexpr auto kinds = std::to_array<KindRow>({
-    {"connect", &ShardCounters::denied_connects},
-    {"publish", &ShardCounters::denied_publishes},
-    {"subscribe", &ShardCounters::denied_subscribes},
-    {"deliver", &ShardCounters::denied_deliveries},
+  {"connect",    &C::denied_connects},
+  {"publish",    &C::denied_publishes},
+  {"subscribe",  &C::denied_subscribes},
+  {"deliver",    &C::denied_deliveries},
+  {"connection", &C::turned_away_full,         ReasonCode::quota_exceeded,           "there are as many connections as max_connections or global_max_connections allows"},
+  {"connection", &C::turned_away_address_full, ReasonCode::quota_exceeded,           "its address has as many connections as max_connections_per_address allows"},
+  {"connection", &C::turned_away_rate,         ReasonCode::connection_rate_exceeded, "there are more new connections a second than max_connection_rate allows"},
+  {"connection", &C::turned_away_address_rate, ReasonCode::connection_rate_exceeded, "its address makes more new connections a second than max_connection_rate_per_address allows"},
+  {"connection", &C::turned_away_late,         ReasonCode::unspecified_error,        "it did not come in within connect_timeout"},
 });
+// clang-format on
+
+const KindRow& row_of(Denial::Kind kind) { return kinds[static_cast<std::size_t>(kind)]; }
 
 }  // namespace
 
-const char* name_of(Denial::Kind kind) { return kinds[static_cast<std::size_t>(kind)].name; }
+const char* name_of(Denial::Kind kind) { return row_of(kind).name; }
+mqtt::ReasonCode reason_of(Denial::Kind kind) { return row_of(kind).reason; }
 
 bool Denials::take(Denial::Kind kind, BytesView client_id, Instant now) {
-  ++(counters_.*kinds[static_cast<std::size_t>(kind)].counter);
+  ++(counters_.*row_of(kind).counter);
   const RateLimit::Verdict verdict = limit_.ask(client_id, now);
   more_ = verdict.swallowed;
   return verdict.pass;
@@ -33,6 +48,12 @@ bool Denials::take(Denial::Kind kind, BytesView client_id, Instant now) {
 void Denials::tell(Denial denial) {
   denial.more = more_;
   output_.denials.push_back(std::move(denial));
+}
+
+void Denials::turn_away(Denial::Kind kind, BytesView address, Instant now) {
+  // Whatever its port.
+  if (!take(kind, address.substr(0, address.rfind(':')), now)) return;
+  tell({kind, {}, {}, Bytes{address}, {}, row_of(kind).why, 0});
 }
 
 }  // namespace naru::broker

@@ -27,6 +27,8 @@ class Denials {
   bool take(Denial::Kind kind, BytesView client_id, Instant now);
   // REQUIRES: take() has just said so.
   void tell(Denial denial);
+  // Both, for a connection that a limit keeps out.
+  void turn_away(Denial::Kind kind, BytesView address, Instant now);
 
  private:
   ShardCounters& counters_;
@@ -35,7 +37,8 @@ class Denials {
   std::uint64_t more_ = 0;
 };
 
-// connect, publish, subscribe or deliver.
+// connect, publish, subscribe, deliver or connection.
 const char* name_of(Denial::Kind kind);
+mqtt::ReasonCode reason_of(Denial::Kind kind);  // What the client is told, where there is a word.
 
 }  // namespace naru::broker

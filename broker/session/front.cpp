@@ -12,6 +12,7 @@ namespace naru::broker {
 using mqtt::PacketType;
 
 namespace {
+constexpr Seconds turning_away{2};            // For whom a limit keeps out to say CONNECT.
 constexpr std::size_t open_acks_max = 4'096;  // Of a 3.x client, which knows no Receive Maximum.
 
 Instant silent_until(const Connection& c) {
@@ -37,8 +38,9 @@ void Front::opened(ConnectionId id, Peer peer) {
   connection->id = id;
   connection->peer = std::move(peer);
   connection->last_received = now_;
+  const bool comes_in = connection->peer.refusal == ReasonCode::success;
   connections_.emplace(id, std::move(connection));
-  deadlines_.set(id, now_ + Seconds{limits::connect_seconds});
+  deadlines_.set(id, now_ + (comes_in ? settings_.limits.connect_timeout : turning_away));
 }
 
 void Front::introduce(ConnectionId id, Peer peer) {

@@ -34,8 +34,7 @@ class Front final : public LiveSink {
   std::size_t receive(ConnectionId id, BytesView bytes);
   // The socket is gone, for whatever reason. Also after ShardOutput::closing.
   void closed(ConnectionId id);
-  // The bytes to send; the edge erases what it sent. Until the connection is closed.
-  Bytes* output(ConnectionId id);
+  Bytes* output(ConnectionId id);  // To be sent; the edge erases what it sent.
   // Its output is being sent; what comes from here on makes it dirty again.
   void sending(ConnectionId id);
   void drained(ConnectionId id);  // It has sent enough to be read from again.
@@ -70,6 +69,7 @@ class Front final : public LiveSink {
                std::uint8_t options, const std::vector<std::uint32_t>& subscription_ids) override;
   void on_published(const Waiter& waiter, bool failed) override;
   std::size_t size() const { return connections_.size(); }
+  Denials& denials() { return denials_; }
   bool over_pressure = false;  // Set by ShardCore: too much is waiting for the disk.
   const Connection* find(ConnectionId id) const;
 

@@ -89,6 +89,10 @@ bool Front::read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect&
 bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   mqtt::Connect connect;
   if (!read_connect(c, frame, connect)) return true;
+  if (c.peer.refusal != ReasonCode::success) {
+    refuse(c, c.peer.refusal);
+    return true;
+  }
   if (!connect.client_id.empty()) {
     const std::uint16_t shard = settings_.shard_of_lane(cluster::lane_of(connect.client_id));
     if (shard != settings_.shard) {
@@ -162,6 +166,9 @@ void Front::give_up(Connection& c) {
     ++counters_.refused_connects;
     refuse(c, ReasonCode::server_busy);
   } else if (c.state != Connection::State::attaching) {
+    if (c.peer.refusal == ReasonCode::success) {
+      denials_.turn_away(Denial::Kind::late, c.peer.address, now_);
+    }
     close(c);
   }
 }

@@ -32,6 +32,7 @@ void ShardCore::reload(const ShardSettings& settings) {
   settings_.drop_oldest = settings.drop_oldest;
   settings_.session_expiry_max_s = settings.session_expiry_max_s;
   settings_.max_keep_alive_s = settings.max_keep_alive_s;
+  settings_.limits = settings.limits;
   front_.reload();
 }
 

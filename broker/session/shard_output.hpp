@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "broker/auth/gate.hpp"
+#include "broker/mqtt/types.hpp"
 #include "broker/routing/filter_index.hpp"
 #include "broker/session/hop.hpp"
 #include "broker/session/shard_settings.hpp"
@@ -36,6 +37,8 @@ struct ShardCounters {
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
   std::uint64_t refused_disk_full = 0, held_clients = 0;
   std::uint64_t failed_handshakes = 0, failed_access_calls = 0;
+  std::uint64_t turned_away_full = 0, turned_away_address_full = 0, turned_away_rate = 0;
+  std::uint64_t turned_away_address_rate = 0, turned_away_late = 0;
 };
 
 // What the disk has room for. Acknowledgements, cursors and whatever frees room always go through.
@@ -58,6 +61,7 @@ struct Peer {
   ListenerNumber listener = 0;
   bool user_from_certificate = false;  // Then CONNECT's user name and password do not count.
   bool own_bridge = false;             // It is one of our bridges: nobody asks what it may.
+  mqtt::ReasonCode refusal{};          // A limit keeps it out: the answer to its CONNECT.
   std::shared_ptr<const PeerNames> names{};
   BytesView user() const { return names ? BytesView{names->user} : BytesView{}; }
   BytesView common_name() const { return names ? BytesView{names->common_name} : BytesView{}; }
@@ -105,7 +109,18 @@ struct Answered {
 
 // What a client was not allowed to do, for the log: the first of each client and minute.
 struct Denial {
-  enum class Kind : std::uint8_t { connect, publish, subscribe, deliver };
+  enum class Kind : std::uint8_t {
+    connect,
+    publish,
+    subscribe,
+    deliver,
+    // A limit keeps the connection out (broker/session/denials.cpp has their words).
+    full,
+    address_full,
+    connection_rate,
+    address_rate,
+    late,  // It has not said CONNECT in time.
+  };
   Kind kind = Kind::connect;
   Bytes client_id, user, address;
   Bytes topic;  // Or filter; empty: connect.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/routing/filter_index.hpp"
+#include "broker/session/client_limits.hpp"
 #include "broker/session/planted_fault.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/clock.hpp"
@@ -40,8 +41,9 @@ struct ShardSettings {
   Bytes command_prefix = "vehicles";
   std::vector<Bytes> bridge_clients;  // Client ids that belong to our own bridges.
   Bytes response_information;         // For a client that asks; %c is its id. Empty: none.
-  Duration will_grace{10'000'000};    // For clients that were connected when the node stopped.
-  TextMap<std::size_t> stream_keys;   // The most keys of a stream in one lane.
+  ClientLimits limits;
+  Duration will_grace{10'000'000};   // For clients that were connected when the node stopped.
+  TextMap<std::size_t> stream_keys;  // The most keys of a stream in one lane.
 
   PlantedFault planted = PlantedFault::none;  // In test builds.
 

@@ -43,8 +43,6 @@ inline constexpr std::uint16_t queued_packet_ids = 32'767;
 inline constexpr std::uint16_t inbound_window = 1024;
 // Messages of a group that one member may hold; the others wait for whoever is free first.
 inline constexpr std::uint16_t lent_at_once = 64;
-// How long a connection may take to say CONNECT, so that silence holds no socket.
-inline constexpr std::uint32_t connect_seconds = 10;
 // One lane's sessions: 256 lanes of these are 16 million clients, beyond any memory we run in.
 inline constexpr std::size_t sessions_per_lane = 65'536;
 

@@ -1,0 +1,33 @@
+// broker/app/limit_config.hpp
+//
+// LimitConfig is how much clients may ask of the broker: their connections, and what comes over
+// them. Its table is in limit_options.cpp; deploy/guide/limits.md tells it in words.
+//
+// Sans-IO. A value, part of Config.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "broker/session/client_limits.hpp"
+#include "storage/base/clock.hpp"
+#include "storage/base/options.hpp"
+
+namespace naru::broker {
+
+struct LimitConfig {
+  std::int64_t max_connections = -1;          // Of all listeners together; -1: no limit.
+  std::uint32_t connections_per_address = 0;  // 0: no limit, as with the next two.
+  std::uint32_t connection_rate = 0;
+  std::uint32_t connection_rate_per_address = 0;
+  Millis connect_timeout{0};  // Never 0 once read.
+
+  bool operator==(const LimitConfig&) const = default;
+};
+
+ClientLimits client_limits(const LimitConfig& config);
+
+struct Config;
+std::vector<OptionRow<Config>> with_limit_options(std::vector<OptionRow<Config>> rows);
+
+}  // namespace naru::broker
