@@ -149,7 +149,9 @@ bool Shard::wants_input(const Socket& socket) {
 void Shard::send_all() {
   for (const ConnectionId id : std::exchange(core_.output().dirty, {})) {
     const auto found = sockets_.find(id);
-    if (found != sockets_.end()) send(found->second);
+    if (found == sockets_.end()) continue;
+    const SocketRef socket = found->second;  // A send that fails takes it out of the map.
+    send(socket);
   }
 }
 
