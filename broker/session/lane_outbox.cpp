@@ -116,12 +116,26 @@ void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
   }
 }
 
-void LaneShard::after_outbox_erased(LaneState& lane, const OutboxErased& body) {
-  const OriginForgotten& from = body.origin;
-  output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), body.id, 0,
+void LaneShard::after_outbox(LaneState& lane, const Record& record, LiveSink& live) {
+  if (const auto* put = std::get_if<OutboxPut>(&record.body)) {
+    const auto id = cluster::LanePosition{record.head.term, record.head.index}.packed();
+    if (put->row.released) return publish_outbox(lane, id, *lane.find_outbox(id), live);
+    Session* const session = lane.find_session(put->row.session);
+    if (session != nullptr) session->receiving.erase(put->row.packet_id);
+    return;
+  }
+  if (const auto* released = std::get_if<OutboxReleased>(&record.body)) {
+    Outbox* const outbox = lane.find_outbox(released->id);
+    if (outbox != nullptr) publish_outbox(lane, released->id, *outbox, live);
+    return;
+  }
+  const auto* erased = std::get_if<OutboxErased>(&record.body);
+  if (erased == nullptr) return;
+  const OriginForgotten& from = erased->origin;
+  output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), erased->id, 0,
                              Origin{from.node, from.incarnation, from.shard, from.number}});
   for (auto& hops : output_.hops) hops.emplace_back(hop::OriginForget{from});
-  const auto completing = completing_.find({lane.lane(), body.id});
+  const auto completing = completing_.find({lane.lane(), erased->id});
   if (completing == completing_.end()) return;
   const auto [connection, packet_id] = completing->second;
   completing_.erase(completing);

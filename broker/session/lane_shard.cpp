@@ -107,14 +107,6 @@ void LaneShard::after(LaneState& lane, const Record& record, LiveSink& live) {
                  hop::QueueRelease{session->connection, SessionQueue::packet_id_of(number)});
       }
     }
-  } else if (const auto* put = std::get_if<OutboxPut>(&record.body)) {
-    const auto id = cluster::LanePosition{record.head.term, record.head.index}.packed();
-    if (put->row.released) publish_outbox(lane, id, *lane.find_outbox(id), live);
-  } else if (const auto* released = std::get_if<OutboxReleased>(&record.body)) {
-    Outbox* const outbox = lane.find_outbox(released->id);
-    if (outbox != nullptr) publish_outbox(lane, released->id, *outbox, live);
-  } else if (const auto* erased = std::get_if<OutboxErased>(&record.body)) {
-    after_outbox_erased(lane, *erased);
   } else if (const auto* opened = std::get_if<SessionPut>(&record.body)) {
     client_committed(lane, opened->client_id);
   } else if (const auto* ended = std::get_if<SessionErased>(&record.body)) {
@@ -139,6 +131,7 @@ void LaneShard::after(LaneState& lane, const Record& record, LiveSink& live) {
       unit.submit(false);
     }
   }
+  after_outbox(lane, record, live);
 }
 
 // ---- time --------------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ class LaneShard {
   void after(LaneState& lane, const storage::Record& record, LiveSink& live);
   void after_command(LaneState& lane, const CommandRow& row);
   void restart_client(LaneState& lane, const Bytes& client_id, Client& client);
-  void after_outbox_erased(LaneState& lane, const storage::OutboxErased& body);
+  void after_outbox(LaneState& lane, const storage::Record& record, LiveSink& live);
   void attach_now(hop::Attach& attach);
   void connect_row(storage::SessionRow& row, hop::Attach& attach);
   void detach_now(hop::Detach& detach);

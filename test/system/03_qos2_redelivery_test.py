@@ -229,6 +229,18 @@ def test_within_our_receive_maximum_the_place_is_free_again_after_pubcomp(broker
     client.ping()
 
 
+def test_a_persistent_session_uses_a_packet_id_again(broker, join, version, unique):
+    """As mosquitto_pub does, whose every connection begins with 1."""
+    topic, name = unique(), unique("car")
+    subscriber = join(broker, version, **keep(version))
+    subscriber.subscribe(topic, 2)
+    for number in range(3):
+        publisher = join(broker, version, name, **keep(version))
+        publisher.publish(topic, str(number), 2)
+        publisher.disconnect()
+    assert [int(subscriber.take().payload) for _ in range(3)] == [0, 1, 2]
+
+
 def test_a_v311_client_acknowledging_the_unknown_stays_or_is_closed(broker, join):
     """What the text leaves open must at least disturb nobody else."""
     other = join(broker, V311)

@@ -93,6 +93,20 @@ TEST_CASE("LaneShard sends PUBCOMP only to the connection that sent PUBREL",
   CHECK(completed[0].connection == second);
 }
 
+TEST_CASE("LaneShard takes a new QoS 2 publish under a packet id that is free again",
+          "[session][MQTT-2.2.1]") {
+  Bench bench;
+  const SessionNumber session = bench.attach(first);
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    bench.take(hop::Receive{bench.lane, first, session, 9, true, Carried{message(number)}});
+    bench.commit();
+    CHECK(bench.told<hop::Received>().size() == 1);
+    bench.take(hop::Release{bench.lane, first, session, 9});
+    bench.commit();
+    CHECK(bench.told<hop::Completed>().size() == 1);
+  }
+}
+
 TEST_CASE("LaneShard lets a client ask again for a release that found no room",
           "[session][MQTT-4.3.3]") {
   Bench bench;
