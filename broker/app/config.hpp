@@ -77,8 +77,8 @@ struct Config : AccessConfig, LimitConfig {
   std::uint8_t ledger_disk_percent = 0;
 
   std::uint16_t max_inflight_messages = 0;  // 0: as many as the client takes.
-  std::uint64_t max_queued_messages = 0;    // Per session; 0: no limit, and so the next.
-  std::uint64_t max_queued_bytes = 0;
+  std::uint64_t max_queued_messages = 0;    // Per client; 0: no limit, and so the next two.
+  std::uint64_t max_queued_bytes = 0, max_delayed_messages = 0;
   QueueDrop queue_drop = QueueDrop::newest;  // Which message goes at such a limit.
   std::uint16_t max_keepalive = 0;           // In seconds; 0: the client's.
   std::uint16_t max_topic_alias = 0;         // Of one connection, to us; then from us.

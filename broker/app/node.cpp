@@ -75,6 +75,7 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
   settings.max_payload_size = config.message_size_limit;
   settings.max_queued_messages = config.max_queued_messages;
   settings.max_queued_bytes = config.max_queued_bytes;
+  settings.max_delayed_messages = config.max_delayed_messages;
   settings.drop_oldest = config.queue_drop == QueueDrop::oldest;
   if (config.persistent_client_expiration.count() > 0) {
     settings.session_expiry_max_s =

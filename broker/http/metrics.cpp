@@ -32,6 +32,7 @@ constexpr auto node_rows = std::to_array<MetricRow<NodeStats>>({
   {&N::queued_bytes,       "naru_queue_bytes",             gauge,   "Their bytes."},
   {&N::queue_longest,      "naru_queue_longest_messages",  gauge,   "Messages in the longest queue."},
   {&N::in_flight,          "naru_in_flight_messages",      gauge,   "Messages sent to clients of sessions and not acknowledged yet."},
+  {&N::delayed,            "naru_delayed_messages",        gauge,   "Delayed publishes that wait for their time."},
   {&N::uncommitted,        "naru_uncommitted_bytes",       gauge,   "Bytes on their way to the disk; nothing of them is acknowledged."},
   {&N::commits,            "naru_commits_total",           counter, "Batches written and synced."},
   {&N::units,              "naru_commit_units_total",      counter, "Units in them; a unit is what is acknowledged as one."},

@@ -16,7 +16,7 @@ namespace naru::broker {
 // What is neither a shard's counter nor a lane's.
 struct NodeStats {
   std::uint64_t uptime = 0, problems = 0, shards = 0, shards_paused = 0;
-  std::uint64_t connections = 0, subscriptions = 0, retained = 0, uncommitted = 0;
+  std::uint64_t connections = 0, subscriptions = 0, retained = 0, uncommitted = 0, delayed = 0;
   std::uint64_t sessions = 0, sessions_connected = 0;
   std::uint64_t queued = 0, queued_bytes = 0, queue_longest = 0, in_flight = 0;
   std::uint64_t commits = 0, units = 0, commit_bytes = 0, failed_units = 0;

@@ -15,13 +15,13 @@ namespace {
 
 struct ShardPart {
   ShardCounters counters;
-  std::uint64_t connections = 0, retained = 0, uncommitted = 0;
+  std::uint64_t connections = 0, retained = 0, delayed = 0, uncommitted = 0;
   bool paused = false;
 };
 
 ShardPart part_of(ShardCore& core) {
-  return {core.counters(), core.front().size(), core.lanes().retained().size(),
-          core.lanes().pending_bytes(), core.front().over_pressure};
+  return {core.counters(),        core.front().size(),          core.lanes().retained().size(),
+          core.lanes().delayed(), core.lanes().pending_bytes(), core.front().over_pressure};
 }
 
 void add_shards(Scrape& scrape, const std::vector<ShardPart>& parts) {
@@ -30,6 +30,7 @@ void add_shards(Scrape& scrape, const std::vector<ShardPart>& parts) {
     add_stats(scrape.counters, part.counters, counter_rows());
     node.connections += part.connections;
     node.retained += part.retained;
+    node.delayed += part.delayed;
     node.uncommitted += part.uncommitted;
     if (part.paused) ++node.shards_paused;
   }

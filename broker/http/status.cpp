@@ -18,11 +18,13 @@ namespace {
 struct ShardTally {
   std::uint64_t connections = 0;
   std::uint64_t retained = 0;
+  std::uint64_t delayed = 0;
   ShardCounters counters;
 };
 
 ShardTally tally_of(ShardCore& core) {
-  return {core.front().size(), core.lanes().retained().size(), core.counters()};
+  return {core.front().size(), core.lanes().retained().size(), core.lanes().delayed(),
+          core.counters()};
 }
 
 ShardTally sum(const std::vector<ShardTally>& parts) {
@@ -30,6 +32,7 @@ ShardTally sum(const std::vector<ShardTally>& parts) {
   for (const ShardTally& part : parts) {
     total.connections += part.connections;
     total.retained += part.retained;
+    total.delayed += part.delayed;
     add_stats(total.counters, part.counters, counter_rows());
   }
   return total;
@@ -95,6 +98,7 @@ Json status_json(const NodeFacts& facts, std::uint16_t shards, const ShardTally&
   status["subscriptions"] = facts.subscriptions;
   status["retained"] = total.retained;
   status["queued_messages"] = lanes.sessions.messages;
+  status["delayed_messages"] = total.delayed;
   Json& counters = status["counters"] = Json::object();
   for (const auto& row : counter_rows()) {
     counters[short_name(row)] = total.counters.*row.member;

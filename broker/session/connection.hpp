@@ -27,6 +27,12 @@
 
 namespace naru::broker {
 
+// A QoS 2 message of a clean session, before PUBREL.
+struct InboundMessage {
+  storage::MessageRef message;
+  StoreMillis due_at = 0;  // Not before; 0: at once.
+};
+
 // A SUBSCRIBE that waits until groups know their new member.
 struct Joining {
   std::vector<std::pair<std::size_t, storage::FilterRow>> groups;  // With their places in codes.
@@ -118,7 +124,7 @@ struct Connection {
   SendWindow window;
   WaitingMessages waiting;
   LazyMap<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
-  LazyMap<mqtt::PacketId, storage::MessageRef> inbound;
+  LazyMap<mqtt::PacketId, InboundMessage> inbound;
   LazyMap<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
 
   // What it sends counts, and may be read.

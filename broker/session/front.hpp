@@ -74,6 +74,7 @@ class Front final : public LiveSink {
   const Connection* find(ConnectionId id) const;
 
  private:
+  using MessageView = storage::MessageView;
   using ReasonCode = mqtt::ReasonCode;
   Connection* find(ConnectionId id);
   void touch(Connection& c);
@@ -87,7 +88,6 @@ class Front final : public LiveSink {
   void close(Connection& c);
   void end_if_too_large(Connection& c, std::size_t before);
   void fail(Connection& c, mqtt::DecodeError error);
-
   bool on_connect(Connection& c, const mqtt::Frame& frame);
   bool read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect& connect);
   Admission ask(const Connection& c, const mqtt::Connect& connect) const;
@@ -111,8 +111,8 @@ class Front final : public LiveSink {
               std::optional<std::uint32_t> expiry_s);
   Bytes new_client_id();
   void on_publish(Connection& c, const mqtt::Frame& frame);
-  void publish_once(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
-  void publish_twice(Connection& c, const mqtt::Publish& p, const storage::MessageView& view);
+  void publish_once(Connection& c, mqtt::PacketId id, const MessageView& view, StoreMillis due_at);
+  void publish_twice(Connection& c, mqtt::PacketId id, const MessageView& view, StoreMillis due_at);
   // REQUIRES: c.is_ruled(). A refusal is counted and explained.
   bool may(const Connection& c, Denial::Kind kind, BytesView topic);
   bool knows_right(Connection& c, Denial::Kind kind, BytesView topic);  // Else asks.

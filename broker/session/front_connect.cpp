@@ -7,6 +7,7 @@
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "broker/mqtt/varint.hpp"
+#include "broker/session/delayed_topic.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
 #include "cluster/lanes/lane_id.hpp"
@@ -242,6 +243,10 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
 
 mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
   const BytesView topic = connect.will->topic;
+  if (is_delayed(topic)) {
+    explain(c, Denial::Kind::publish, topic, Bytes{no_delayed_will});
+    return ReasonCode::topic_name_invalid;
+  }
   BytesView ignored;
   const TopicKind kind =
       topic_kind(topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, ignored);

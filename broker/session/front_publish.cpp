@@ -5,6 +5,7 @@
 #include "broker/command/ledger.hpp"
 #include "broker/mqtt/bridge_path.hpp"
 #include "broker/mqtt/encoder.hpp"
+#include "broker/session/delayed_topic.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
 #include "broker/stream/json_fields.hpp"
@@ -53,7 +54,10 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
     return end(c, ReasonCode::protocol_error);
   }
   if (p.retain && !settings_.retain_available) return end(c, ReasonCode::retain_not_supported);
-  if (!knows_right(c, Denial::Kind::publish, p.topic)) return;
+  // From here on a delayed publish is one to its real topic.
+  std::uint32_t delay_s = 0;
+  const bool misnamed = is_delayed(p.topic) && !take_delay(p.topic, delay_s);
+  if (!misnamed && !knows_right(c, Denial::Kind::publish, p.topic)) return;
   ++counters_.publishes_in;
   if (p.qos != Qos::at_most_once && c.version == mqtt::Version::v5 &&
       c.acks.size() + c.open_qos2 >= settings_.receive_maximum) {
@@ -66,6 +70,10 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
       return end(c, ReasonCode::packet_too_large, payload_too_large);
     return deny(c, p, ReasonCode::not_authorized);
   }
+  if (misnamed) {
+    explain(c, Denial::Kind::publish, p.topic, Bytes{no_delayed_topic});
+    return deny(c, p, ReasonCode::topic_name_invalid);
+  }
   if ((c.is_ruled() && !may(c, Denial::Kind::publish, p.topic)) ||
       !was_granted(c, Denial::Kind::publish, p.topic)) {
     return deny(c, p, ReasonCode::not_authorized);
@@ -77,7 +85,8 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   BytesView command_id;
   const TopicKind kind =
       topic_kind(p.topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, command_id);
-  if (kind == TopicKind::forbidden) {
+  // A command hears of its reply when it is said.
+  if (kind == TopicKind::forbidden || (kind == TopicKind::reply && delay_s != 0)) {
     explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
     return deny(c, p, ReasonCode::not_authorized);
   }
@@ -86,8 +95,9 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
     if (word) publisher_.add_command_reply(std::move(*word));
   }
   const MessageView view = view_of(c, p);
-  if (p.qos == Qos::exactly_once) return publish_twice(c, p, view);
-  publish_once(c, p, view);
+  const StoreMillis due_at = delay_s == 0 ? 0 : store_now_ + std::uint64_t{delay_s} * 1000;
+  if (p.qos == Qos::exactly_once) return publish_twice(c, p.packet_id, view, due_at);
+  publish_once(c, p.packet_id, view, due_at);
 }
 
 BytesView Front::passing_properties(BytesView properties, bool clean) {
@@ -112,45 +122,56 @@ MessageView Front::view_of(Connection& c, const mqtt::Publish& p) {
 }
 
 // QoS 0 and 1: to everybody at once; PUBACK when all of it is on disk.
-void Front::publish_once(Connection& c, const mqtt::Publish& p, const MessageView& view) {
-  const bool acknowledged = p.qos == Qos::at_least_once;
+void Front::publish_once(Connection& c, mqtt::PacketId id, const MessageView& view,
+                         StoreMillis due_at) {
+  const bool acknowledged = view.qos != 0;
   Waiter waiter;
   if (acknowledged) waiter = {Waiter::Kind::connection, c.id, c.acks.next_place()};
-  const auto outcome =
-      publisher_.publish(view, nullptr, route_of(c), Publisher::Attempt::only, waiter, *this);
+  Publisher::Outcome outcome{true, true};
+  if (due_at != 0) {
+    publisher_.publish_later({c.lane, 0, 0, 0, due_at, storage::Message::make(view), {}}, waiter);
+  } else {
+    outcome =
+        publisher_.publish(view, nullptr, route_of(c), Publisher::Attempt::only, waiter, *this);
+  }
   if (!acknowledged) return;
   const ReasonCode reason = outcome.matched || c.version != mqtt::Version::v5
                                 ? ReasonCode::success
                                 : ReasonCode::no_matching_subscribers;
   if (outcome.waits) {
-    c.acks.push({p.packet_id, PacketType::puback, reason, false});
+    c.acks.push({id, PacketType::puback, reason, false});
   } else {
-    acknowledge(c, p.packet_id, PacketType::puback, reason);
+    acknowledge(c, id, PacketType::puback, reason);
   }
 }
 
 // QoS 2: kept until PUBREL; in the lane where the session is to outlive the connection.
-void Front::publish_twice(Connection& c, const mqtt::Publish& p, const MessageView& view) {
+void Front::publish_twice(Connection& c, mqtt::PacketId id, const MessageView& view,
+                          StoreMillis due_at) {
   if (c.session == 0) {
-    const auto [place, is_new] = c.inbound.try_emplace(p.packet_id, nullptr);
+    const auto [inbound, is_new] = c.inbound.try_emplace(id);
     if (is_new) {
-      place->second = storage::Message::make(view);
+      inbound->second = {storage::Message::make(view), due_at};
       ++c.open_qos2;
     } else {
       ++counters_.repeated;
     }
-    return acknowledge(c, p.packet_id, PacketType::pubrec, ReasonCode::success);
+    return acknowledge(c, id, PacketType::pubrec, ReasonCode::success);
   }
-  if (c.receiving.contains(p.packet_id)) return;  // Its PUBREC waits for the disk.
-  c.receiving[p.packet_id] =
-      c.acks.push({p.packet_id, PacketType::pubrec, ReasonCode::success, false});
-  // What a device says of a command is a record of the same lane: where the message is one behind
-  // it, PUBREC follows both.
-  auto word = word_of(c, settings_.command_prefix, view.topic, view.payload);
-  const bool durable = word || publisher_.has_durable_target(view);
-  if (word) output_.hops[settings_.shard].emplace_back(std::move(*word));
-  output_.hops[settings_.shard].emplace_back(hop::Receive{
-      c.lane, c.id, c.session, p.packet_id, durable, Carried{storage::Message::make(view)}});
+  if (c.receiving.contains(id)) return;  // Its PUBREC waits for the disk.
+  c.receiving[id] = c.acks.push({id, PacketType::pubrec, ReasonCode::success, false});
+  const Carried message{storage::Message::make(view)};
+  auto& hops = output_.hops[settings_.shard];
+  if (due_at != 0) {
+    hops.emplace_back(hop::PublishLater{c.lane, c.id, c.session, id, due_at, message, {}});
+  } else {
+    // What a device says of a command is a record of the same lane: where the message is one
+    // behind it, PUBREC follows both.
+    auto word = word_of(c, settings_.command_prefix, view.topic, view.payload);
+    const bool durable = word || publisher_.has_durable_target(view);
+    if (word) hops.emplace_back(std::move(*word));
+    hops.emplace_back(hop::Receive{c.lane, c.id, c.session, id, durable, message});
+  }
 }
 
 void Front::on(const hop::Received& received) {
@@ -207,8 +228,12 @@ void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
                      ReasonCode::packet_identifier_not_found);
     return touch(c);
   }
-  const MessageRef message = std::move(inbound->second);
+  const auto [message, due_at] = std::move(inbound->second);
   c.inbound.erase(inbound);
+  if (due_at != 0) {
+    publisher_.publish_later({c.lane, 0, 0, 0, due_at, message, {}}, waiter);
+    return;
+  }
   auto word = word_of(c, settings_.command_prefix, message->view().topic, message->view().payload);
   if (word) publisher_.add_command_reply(std::move(*word));
   const auto outcome = publisher_.publish(message->view(), message, route_of(c),

@@ -168,13 +168,7 @@ void LaneShard::fire_will(LaneState& lane, BytesView client_id, SessionRow& row,
   if (!publisher_.admits_will({row.identity, client_id}, view.topic)) return;
   view.stamp.received_at = wall_;
   if (will.expiry_s != 0) view.expires_at = store_now_ + std::uint64_t{will.expiry_s} * 1000;
-  MessageRef message = Message::make(view);
-  OutboxPut body;
-  body.row = {OutboxKind::will, Bytes{client_id}, 0, 0, true};
-  body.message = Message::encoded_of(message);
-  output_.horizon.push_back({HorizonChange::Kind::outbox_opened, lane.lane(),
-                             lane.log().next().packed(), 0, view.origin});
-  unit.add(lane, std::move(body), std::move(message));
+  owe(lane, {OutboxKind::will, Bytes{client_id}, 0, 0, true, 0}, Message::make(view), unit);
   ++counters_.wills;
 }
 
@@ -254,7 +248,8 @@ void LaneShard::start(LiveSink& live) {
     std::map<std::uint64_t, Outbox*> in_order;
     for (auto& [id, outbox] : lane->outboxes()) in_order[id] = &outbox;
     for (const auto& [id, outbox] : in_order) {
-      if (outbox->row.released) publish_outbox(*lane, id, *outbox, live);
+      if (outbox->row.kind == OutboxKind::delayed) delayed_.count(outbox->row.client_id);
+      take_up(*lane, id, *outbox, live);
     }
     for (const Seen& seen : lane->seen()) once_lanes_[seen.origin].push_back(lane->lane());
     lane->ledger().each([&](const CommandRow& row) { after_command(*lane, row); });

@@ -66,7 +66,7 @@ void LaneShard::forget_latest(const CommandRow& row) {
 }
 
 void LaneShard::put_command(LaneState& lane, CommandRow row, Unit& unit, MessageRef message) {
-  Latest& latest = latest_[ledger_name(row.device, row.id)];
+  LatestCommand& latest = latest_[ledger_name(row.device, row.id)];
   latest.row = row;
   ++latest.in_flight;
   if (message) {

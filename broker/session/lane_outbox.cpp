@@ -1,5 +1,5 @@
-// LaneShard's part that publishes what the broker owes: QoS 2 publishes after their release, and
-// wills that have fired.
+// LaneShard's part that publishes what the broker owes: QoS 2 publishes after their release, wills
+// that have fired, and delayed publishes that are due.
 
 #include <algorithm>
 #include <utility>
@@ -16,11 +16,29 @@ namespace {
 constexpr std::uint8_t quota_exceeded = 0x97;
 constexpr StoreMillis retry_after = 1'000;
 
+// Of a record that begins one.
+const OutboxRow* owed_by(const Record& record) {
+  if (const auto* put = std::get_if<OutboxPut>(&record.body)) return &put->row;
+  const auto* delayed = std::get_if<DelayedPut>(&record.body);
+  return delayed == nullptr ? nullptr : &delayed->row;
+}
+
 OriginForgotten forgotten(const Origin& origin) {
   return {origin.node, origin.incarnation, origin.shard, origin.number};
 }
 
 }  // namespace
+
+void LaneShard::owe(LaneState& lane, OutboxRow row, MessageRef message, Unit& unit) {
+  output_.horizon.push_back({HorizonChange::Kind::outbox_opened, lane.lane(),
+                             lane.log().next().packed(), 0, message->view().origin});
+  const SharedBytes bytes = Message::encoded_of(message);
+  if (row.kind == OutboxKind::delayed) {
+    unit.add(lane, DelayedPut{std::move(row), bytes}, std::move(message));
+  } else {
+    unit.add(lane, OutboxPut{std::move(row), bytes}, std::move(message));
+  }
+}
 
 // No local goes by the client id: what the client is now, not the session it published in.
 Route LaneShard::route_of_client(LaneState& lane, BytesView client_id) const {
@@ -49,6 +67,9 @@ void LaneShard::publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox
   }
   failed_outboxes_.erase({lane.lane(), id});
   outbox.publishing = true;
+  if (outbox.row.kind == OutboxKind::delayed && !begin_delayed(outbox)) {
+    return erase_outbox(lane, id, outbox);
+  }
   const MessageRef message = outbox.message;
   const Route from = route_of_client(lane, outbox.row.client_id);
   const Waiter waiter{Waiter::Kind::outbox, id, lane.lane()};
@@ -63,9 +84,17 @@ void LaneShard::on_outbox_published(LaneId lane_id, std::uint64_t id, bool faile
   Outbox* const outbox = lane.find_outbox(id);
   if (outbox == nullptr) return;
   if (failed) return retry_outbox(lane_id, id, *outbox);
+  erase_outbox(lane, id, *outbox);
+}
+
+void LaneShard::erase_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox) {
+  if (outbox.row.kind == OutboxKind::delayed) {
+    delayed_.landed(lane.lane(), id);
+    delayed_.discount(outbox.row.client_id);
+  }
   Unit unit{*this};
-  unit.add(lane, OutboxErased{id, forgotten(outbox->message->view().origin)});
-  unit.submit(outbox->row.kind == OutboxKind::inbound);
+  unit.add(lane, OutboxErased{id, forgotten(outbox.origin)});
+  unit.submit(outbox.row.kind == OutboxKind::inbound);
 }
 
 // A session's publishes keep their order: one that found no room holds up those behind it.
@@ -82,6 +111,7 @@ bool LaneShard::is_behind_failed(const LaneState& lane, std::uint64_t id,
 
 void LaneShard::retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox) {
   outbox.publishing = false;
+  if (outbox.row.kind == OutboxKind::delayed) return retry_delayed(lane, id, outbox);
   failed_outboxes_.insert({lane, id});
   Bytes name;
   ByteWriter{name}.u64(id);
@@ -91,10 +121,11 @@ void LaneShard::retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox) {
 // A record of an outbox was not committed. What its client waits for it does not get; it has to
 // come back and ask again.
 void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
-  if (const auto* put = std::get_if<OutboxPut>(&each.record.body)) {
-    if (Session* const session = lane.find_session(put->row.session)) {
-      session->receiving.erase(put->row.packet_id);
+  if (const OutboxRow* const row = owed_by(each.record)) {
+    if (Session* const session = lane.find_session(row->session)) {
+      session->receiving.erase(row->packet_id);
     }
+    if (row->kind == OutboxKind::delayed) delayed_.discount(row->client_id);
     const auto id = cluster::LanePosition{each.record.head.term, each.record.head.index};
     output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), id.packed(), 0,
                                each.message->view().origin});
@@ -112,22 +143,34 @@ void LaneShard::fail_outbox(LaneState& lane, const PendingRecord& each) {
     to_front(connection, hop::Evict{connection, quota_exceeded});
   } else if (const auto* erased = std::get_if<OutboxErased>(&each.record.body)) {
     Outbox* const outbox = lane.find_outbox(erased->id);
-    if (outbox != nullptr) retry_outbox(lane.lane(), erased->id, *outbox);
+    if (outbox == nullptr) return;
+    if (outbox->row.kind == OutboxKind::delayed) delayed_.count(outbox->row.client_id);
+    retry_outbox(lane.lane(), erased->id, *outbox);
+  }
+}
+
+// A message is stored, released, or left by the last run: it goes out now or when it is due.
+void LaneShard::take_up(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live) {
+  if (outbox.row.kind == OutboxKind::delayed) {
+    outbox.message = nullptr;  // The journal has it.
+    if (outbox.row.released) delayed_.wait({outbox.row.due_at, lane.lane(), id});
+  } else if (outbox.row.released) {
+    publish_outbox(lane, id, outbox, live);
   }
 }
 
 void LaneShard::after_outbox(LaneState& lane, const Record& record, LiveSink& live) {
-  if (const auto* put = std::get_if<OutboxPut>(&record.body)) {
+  if (const OutboxRow* const row = owed_by(record)) {
     const auto id = cluster::LanePosition{record.head.term, record.head.index}.packed();
-    if (put->row.released) return publish_outbox(lane, id, *lane.find_outbox(id), live);
-    Session* const session = lane.find_session(put->row.session);
-    if (session != nullptr) session->receiving.erase(put->row.packet_id);
-    return;
+    Session* const session = lane.find_session(row->session);
+    if (session != nullptr) session->receiving.erase(row->packet_id);
+    return take_up(lane, id, *lane.find_outbox(id), live);
   }
   if (const auto* released = std::get_if<OutboxReleased>(&record.body)) {
     Outbox* const outbox = lane.find_outbox(released->id);
-    if (outbox != nullptr) publish_outbox(lane, released->id, *outbox, live);
-    return;
+    if (outbox == nullptr) return;
+    if (outbox->row.kind == OutboxKind::delayed) complete(lane, released->id);
+    return take_up(lane, released->id, *outbox, live);
   }
   const auto* erased = std::get_if<OutboxErased>(&record.body);
   if (erased == nullptr) return;
@@ -135,7 +178,12 @@ void LaneShard::after_outbox(LaneState& lane, const Record& record, LiveSink& li
   output_.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), erased->id, 0,
                              Origin{from.node, from.incarnation, from.shard, from.number}});
   for (auto& hops : output_.hops) hops.emplace_back(hop::OriginForget{from});
-  const auto completing = completing_.find({lane.lane(), erased->id});
+  complete(lane, erased->id);
+}
+
+// Its PUBREL has waited for this.
+void LaneShard::complete(const LaneState& lane, std::uint64_t id) {
+  const auto completing = completing_.find({lane.lane(), id});
   if (completing == completing_.end()) return;
   const auto [connection, packet_id] = completing->second;
   completing_.erase(completing);

@@ -182,16 +182,23 @@ void LaneShard::on(const hop::QueueAck& ack) {
 
 // ---- QoS 2 from a persistent session -----------------------------------------------------------
 
+// Whose publish this is; nobody where it has gone, or has sent that before.
+Session* LaneShard::receiver(LaneState& lane, SessionNumber number, ConnectionId connection,
+                             std::uint16_t id) {
+  Session* const session = lane.find_session(number);
+  if (session == nullptr || session->connection != connection) return nullptr;
+  if (!session->inbound.contains(id) && !session->volatile_inbound.contains(id)) return session;
+  ++counters_.repeated;
+  to_front(connection, hop::Received{connection, id, false});
+  return nullptr;
+}
+
 void LaneShard::on(hop::Receive& receive) {
   LaneState& lane = led(receive.lane);
-  Session* const session = lane.find_session(receive.session);
-  if (session == nullptr || session->connection != receive.connection) return;
   const std::uint16_t id = receive.packet_id;
+  Session* const session = receiver(lane, receive.session, receive.connection, id);
+  if (session == nullptr) return;
   const hop::Received done{receive.connection, id, false};
-  if (session->inbound.contains(id) || session->volatile_inbound.contains(id)) {
-    ++counters_.repeated;
-    return to_front(receive.connection, done);
-  }
   if (!receive.durable) {
     session->volatile_inbound[id] = receive.message.message;
     return to_front(receive.connection, done);
@@ -201,14 +208,9 @@ void LaneShard::on(hop::Receive& receive) {
     return to_front(receive.connection, hop::Received{receive.connection, id, true});
   }
   if (!session->receiving.insert(id).second) return;  // Its PUBREC is on the way.
-  OutboxPut body;
-  body.row = {OutboxKind::inbound, session->client_id, session->number, id, false};
-  body.message = Message::encoded_of(receive.message.message);
-  const std::uint64_t outbox_id = lane.log().next().packed();
-  output_.horizon.push_back({HorizonChange::Kind::outbox_opened, lane.lane(), outbox_id, 0,
-                             receive.message.message->view().origin});
   Unit unit{*this};
-  unit.add(lane, std::move(body), receive.message.message);
+  owe(lane, {OutboxKind::inbound, session->client_id, session->number, id, false, 0},
+      receive.message.message, unit);
   unit.reply(shard_of(receive.connection), done, hop::Received{receive.connection, id, true});
   unit.submit(true);
 }

@@ -187,6 +187,8 @@ void LaneShard::end_turn(LiveSink& live) {
       publish_outbox(lane, outbox_id, *outbox, live);
     }
   }
+  take_due();
+  publish_taken(live);
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     LaneState& lane = led(touched_[i].first);
     Session* const session = lane.find_session(touched_[i].second);
@@ -293,6 +295,9 @@ void LaneShard::on_fetched(const Fetched& fetched, LiveSink& live) {
     Outbox* const outbox = lane.find_outbox(fetched.request.outbox);
     if (outbox == nullptr) return;
     outbox->message = fetched.messages.front();
+    if (outbox->row.kind == OutboxKind::delayed) {
+      return on_delayed_read(lane, fetched.request.outbox, *outbox);  // Goes out in its turn.
+    }
     NARU_CHECK(outbox->message);  // An open outbox pins its entry.
     return publish_outbox(lane, fetched.request.outbox, *outbox, live);
   }

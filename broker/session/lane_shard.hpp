@@ -18,6 +18,7 @@
 #include <variant>
 
 #include "broker/routing/retained_index.hpp"
+#include "broker/session/delayed_queue.hpp"
 #include "broker/session/lane_state.hpp"
 #include "broker/session/pending_unit.hpp"
 #include "broker/session/presence.hpp"
@@ -41,6 +42,7 @@ class LaneShard {
   void on(const hop::QueueAck& ack);
   void on(hop::Receive& receive);
   void on(const hop::Release& release);
+  void on(hop::PublishLater& later);
   void on(hop::StreamAppend& append);
   void on(hop::RetainedFound& found);  // For a persistent session: into its queue.
   void on(const hop::CommandOffer& offer);
@@ -99,6 +101,7 @@ class LaneShard {
   }
   bool idle() const { return pending_.empty(); }
   std::size_t pending_bytes() const { return pending_bytes_; }
+  std::uint64_t delayed() const { return delayed_.size(); }  // Publishes that wait for their time.
   // Who listens to every committed record (tests, later the replicas).
   std::function<void(const storage::Record&)> on_applied;
 
@@ -180,17 +183,24 @@ class LaneShard {
   void put_retained(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
   void expire_retained();
   void retry_retained();
-  struct Leave {
-    hop::Detach detach;
-    std::uint64_t epoch = 0;  // Of the connection that ended.
-  };
   void leave(Leave& leave);
   void fail_client(LaneState& lane, const Bytes& client_id);
   void retry_failed();
+  Session* receiver(LaneState& lane, SessionNumber number, ConnectionId connection,
+                    std::uint16_t id);
+  void owe(LaneState& lane, storage::OutboxRow row, storage::MessageRef message, Unit& unit);
   Route route_of_client(LaneState& lane, BytesView client_id) const;
+  void take_up(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live);
   void publish_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox, LiveSink& live);
   bool is_behind_failed(const LaneState& lane, std::uint64_t id, const Outbox& outbox) const;
   void retry_outbox(LaneId lane, std::uint64_t id, Outbox& outbox);
+  void erase_outbox(LaneState& lane, std::uint64_t id, Outbox& outbox);
+  void complete(const LaneState& lane, std::uint64_t id);
+  void take_due();
+  void publish_taken(LiveSink& live);
+  void on_delayed_read(LaneState& lane, std::uint64_t id, Outbox& outbox);
+  bool begin_delayed(Outbox& outbox);
+  void retry_delayed(LaneId lane, std::uint64_t id, Outbox& outbox);
   void fail_outbox(LaneState& lane, const PendingRecord& each);
   bool append_step(LaneState& lane, BytesView device, BytesView id, CommandState state,
                    BytesView result, Unit& unit);
@@ -228,11 +238,7 @@ class LaneShard {
   // decision is made on committed state.
   using ClientHop = std::variant<hop::Attach, hop::Detach, hop::GroupMember>;
   TextMap<std::deque<ClientHop>> busy_;
-  struct Latest {
-    CommandRow row;
-    std::size_t in_flight = 0;
-  };
-  TextMap<Latest> latest_;  // Commands with a record on its way, as they will be.
+  TextMap<LatestCommand> latest_;  // Commands with a record on its way, as they will be.
   std::map<storage::Origin, std::vector<LaneId>, OriginLess> once_lanes_;
   // Outbox id -> the connection whose PUBREL waits for PUBCOMP. A client that reconnects asks
   // again; before that it is owed nothing. An id names an outbox of its lane only.
@@ -240,7 +246,8 @@ class LaneShard {
   boost::unordered_flat_map<OutboxName, std::pair<ConnectionId, std::uint16_t>> completing_;
   std::set<OutboxName> failed_outboxes_;  // Found no room; will be published again.
   std::vector<std::pair<LaneId, std::uint64_t>> retry_outbox_;
-  std::vector<ReleasedLive> released_;
+  DelayedQueue delayed_;
+  std::vector<ReleasedLive> released_;  // QoS 2 publishes nobody stored, now to be published.
   std::uint64_t epochs_ = 0;
   Deadlines<Bytes, StoreMillis> dues_;
   Effects effects_;

@@ -110,30 +110,19 @@ struct LaneState::Applier {
     session->queue.apply(body.cursor);
     effects.sendable.push_back(body.session);
   }
-  void operator()(const OutboxPut& body) const {
+  void owe(const OutboxRow& row) const {
+    lane.load_outbox(id(), row, journal_number);
     Outbox& outbox = lane.outboxes_[id()];
-    outbox.row = body.row;
-    outbox.journal_number = journal_number;
     outbox.message = message;
-    if (body.row.kind != OutboxKind::inbound) return;
-    Session* const session = lane.find_session(body.row.session);
-    if (session != nullptr) session->inbound[body.row.packet_id] = id();
+    outbox.origin = message->view().origin;
   }
-  void operator()(const OutboxReleased& body) const {
-    Outbox* const outbox = lane.find_outbox(body.id);
-    if (outbox != nullptr) outbox->row.released = true;
-  }
+  void operator()(const OutboxPut& body) const { owe(body.row); }
+  void operator()(const DelayedPut& body) const { owe(body.row); }
+  void operator()(const OutboxReleased& body) const { lane.release_outbox(body.id); }
   void operator()(const OutboxErased& body) const {
     const auto found = lane.outboxes_.find(body.id);
     if (found == lane.outboxes_.end()) return;
-    const OutboxRow& row = found->second.row;
-    Session* const session = lane.find_session(row.session);
-    if (session != nullptr && row.kind == OutboxKind::inbound) {
-      const auto inbound = session->inbound.find(row.packet_id);
-      if (inbound != session->inbound.end() && inbound->second == body.id) {
-        session->inbound.erase(inbound);
-      }
-    }
+    lane.free_packet_id(body.id, found->second.row);
     lane.outboxes_.erase(found);
   }
   void operator()(const OriginForgotten& body) const {
@@ -231,12 +220,28 @@ void LaneState::load_client(Bytes client_id, SessionRow row) {
   Applier{*this, RecordHead{lane_, 0, 0}, 0, nullptr, ignored}(body);
 }
 
-void LaneState::load_outbox(std::uint64_t id, OutboxRow row, std::uint64_t journal_number) {
-  Session* const session = find_session(row.session);
-  if (session != nullptr && row.kind == OutboxKind::inbound) session->inbound[row.packet_id] = id;
+void LaneState::load_outbox(std::uint64_t id, const OutboxRow& row, std::uint64_t journal_number) {
   Outbox& outbox = outboxes_[id];
-  outbox.row = std::move(row);
+  outbox.row = row;
   outbox.journal_number = journal_number;
+  if (!row.holds_packet_id()) return;
+  Session* const session = find_session(row.session);
+  if (session != nullptr) session->inbound[row.packet_id] = id;
+}
+
+// Of one that waits for its time nobody asks any more: its PUBCOMP does not wait, too.
+void LaneState::release_outbox(std::uint64_t id) {
+  Outbox* const outbox = find_outbox(id);
+  if (outbox == nullptr) return;
+  outbox->row.released = true;
+  if (!outbox->row.holds_packet_id()) free_packet_id(id, outbox->row);
+}
+
+void LaneState::free_packet_id(std::uint64_t id, const OutboxRow& row) {
+  Session* const session = find_session(row.session);
+  if (session == nullptr) return;
+  const auto inbound = session->inbound.find(row.packet_id);
+  if (inbound != session->inbound.end() && inbound->second == id) session->inbound.erase(inbound);
 }
 
 void LaneState::load_consumer(BytesView stream, BytesView consumer, BytesView cursor) {
@@ -258,7 +263,7 @@ Bytes LaneState::digest() const {
   }
   std::map<std::uint64_t, const Outbox*> outboxes;
   for (const auto& [id, outbox] : outboxes_) outboxes[id] = &outbox;
-  for (const auto& [id, outbox] : outboxes) encode(id, outbox->row);
+  for (const auto& [id, outbox] : outboxes) encode(id, outbox->row, outbox->row.due_at);
   for (const Seen& step : seen_) {
     const Origin& origin = step.origin;
     encode(origin.node, origin.incarnation, origin.shard, origin.number, step.stream);

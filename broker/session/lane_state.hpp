@@ -92,7 +92,8 @@ class LaneState {
   // For a start from the store (broker/session/recovery.hpp); not through apply() because rows
   // are outcomes, not records.
   void load_client(Bytes client_id, storage::SessionRow row);
-  void load_outbox(std::uint64_t id, storage::OutboxRow row, std::uint64_t journal_number);
+  void load_outbox(std::uint64_t id, const storage::OutboxRow& row, std::uint64_t journal_number);
+  void release_outbox(std::uint64_t id);
   void load_seen(Seen step) { seen_.insert(std::move(step)); }
   void load_consumer(BytesView stream, BytesView consumer, BytesView cursor);
 
@@ -100,6 +101,7 @@ class LaneState {
   struct Applier;
 
   void end_session(Client& client, Effects& effects);
+  void free_packet_id(std::uint64_t id, const storage::OutboxRow& row);
 
   LaneId lane_ = 0;
   cluster::LaneLog log_;

@@ -29,8 +29,15 @@ struct PendingUnit {
   Bytes retained;             // The topic whose retained message it stores.
   std::size_t bytes = 0;
 };
-
-// A QoS 2 publish nobody stored, now to be published.
+struct Leave {
+  hop::Detach detach;
+  std::uint64_t epoch = 0;  // Of the connection that ended.
+};
+struct LatestCommand {
+  storage::CommandRow row;
+  std::size_t in_flight = 0;
+};
+// A QoS 2 publish that nobody stored, released and to be published at the end of the turn.
 struct ReleasedLive {
   ConnectionId connection = 0;
   std::uint16_t packet_id = 0;

@@ -194,8 +194,17 @@ Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, 
   const ReplyTo reply{settings_.shard, base_ + open_.size(), 0};
   const std::uint32_t parts = send(view, kept, attempt != Attempt::only, reply);
   if (parts == 0) return {matched, false};
-  open_.push_back({waiter, parts, {}});
+  open_.push_back({waiter, parts, {}, false});
   return {matched, true};
+}
+
+void Publisher::publish_later(hop::PublishLater later, const Waiter& waiter) {
+  const std::uint16_t shard = settings_.shard_of_lane(later.lane);
+  if (waiter.kind != Waiter::Kind::nobody) {
+    later.reply = {settings_.shard, base_ + open_.size(), heard_[shard]};
+    open_.push_back({waiter, 1, {}, false});
+  }
+  output_.hops[shard].emplace_back(std::move(later));
 }
 
 bool Publisher::admits_will(const AclSubject& subject, BytesView topic) {
@@ -211,11 +220,27 @@ bool Publisher::admits_will(const AclSubject& subject, BytesView topic) {
   return false;
 }
 
+Publisher::Open* Publisher::find_open(std::uint64_t number) {
+  if (number < base_ || number - base_ >= open_.size()) return nullptr;
+  return &open_[static_cast<std::size_t>(number - base_)];
+}
+
 void Publisher::on(const hop::Committed& committed, LiveSink& live) {
-  if (committed.number < base_ || committed.number - base_ >= open_.size()) return;
-  Open& open = open_[static_cast<std::size_t>(committed.number - base_)];
+  Open* const open = find_open(committed.number);
+  if (open == nullptr) return;
+  if (committed.failed) open->failed_by.push_back(committed.by);
+  settle(*open, live);
+}
+
+void Publisher::on(const hop::Refused& refused, LiveSink& live) {
+  Open* const open = find_open(refused.number);
+  if (open == nullptr) return;
+  open->refused = true;
+  settle(*open, live);
+}
+
+void Publisher::settle(Open& open, LiveSink& live) {
   NARU_CHECK(open.parts > 0);
-  if (committed.failed) open.failed_by.push_back(committed.by);
   if (--open.parts > 0) return;
   const Open done = std::move(open);
   for (const std::uint16_t shard : done.failed_by) ++heard_[shard];  // From here on it is known.
@@ -224,7 +249,7 @@ void Publisher::on(const hop::Committed& committed, LiveSink& live) {
     ++base_;
   }
   if (done.waiter.kind != Waiter::Kind::nobody)
-    live.on_published(done.waiter, !done.failed_by.empty());
+    live.on_published(done.waiter, done.refused || !done.failed_by.empty());
 }
 
 }  // namespace naru::broker

@@ -63,6 +63,8 @@ class Publisher {
   // for no-local.
   Outcome publish(const storage::MessageView& view, storage::MessageRef kept, const Route& from,
                   Attempt attempt, const Waiter& waiter, LiveSink& live);
+  // Into its sender's lane, which publishes it when it is due. A waiter hears when it is there.
+  void publish_later(hop::PublishLater later, const Waiter& waiter);
   // What the next publish also says of a command; it is done when that is on disk, too.
   void add_command_reply(hop::CommandReply reply) { command_reply_ = std::move(reply); }
   bool is_wanted(BytesView topic);  // By anybody.
@@ -75,6 +77,7 @@ class Publisher {
   bool admits_will(const AclSubject& subject, BytesView topic);
 
   void on(const hop::Committed& committed, LiveSink& live);
+  void on(const hop::Refused& refused, LiveSink& live);
 
   storage::Origin next_origin() {
     return {settings_.node, settings_.incarnation, settings_.shard, ++origins_};
@@ -86,8 +89,11 @@ class Publisher {
     Waiter waiter;
     std::uint32_t parts = 0;
     std::vector<std::uint16_t> failed_by;  // Shards, one for each part.
+    bool refused = false;
   };
 
+  Open* find_open(std::uint64_t number);
+  void settle(Open& open, LiveSink& live);  // One part of it.
   void merge_owners();
   void sort_out(const storage::MessageView& view, storage::MessageRef& kept, const Route& from,
                 Attempt attempt, LiveSink& live);

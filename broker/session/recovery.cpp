@@ -132,15 +132,14 @@ class Loader {
       if (!in.ok() || lane >= cluster_lanes) return false;
       LaneState& state = target_.lane(lane);
       if (in.rest() == "r") {  // Stands right behind its row.
-        Outbox* const outbox = state.find_outbox(id);
-        if (outbox != nullptr) outbox->row.released = true;
+        state.release_outbox(id);
         return true;
       }
       ByteReader row_in{value};
       const std::uint64_t number = row_in.u64();
       OutboxRow row;
-      if (!row_in.ok() || !in.empty() || !decode_row(row_in.rest(), row)) return false;
-      state.load_outbox(id, std::move(row), number);
+      if (!row_in.ok() || !in.empty() || !decode_outbox(row_in.rest(), row)) return false;
+      state.load_outbox(id, row, number);
       return true;
     });
   }
@@ -169,7 +168,9 @@ class Loader {
       const std::uint64_t id = cluster::LanePosition{part.head.term, part.head.index}.packed();
       Outbox* const outbox = lane.find_outbox(id);
       if (outbox == nullptr) return;
-      outbox->message = message;  // Few are open; read later they would overtake one another.
+      outbox->origin = view.origin;
+      // Few are open; read later they would overtake one another. Of what waits there may be many.
+      if (outbox->row.kind != OutboxKind::delayed) outbox->message = message;
       target_.horizon.open_outbox(part.head.lane, id, view.origin);
       open_origins_.insert(view.origin);
       return;

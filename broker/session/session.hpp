@@ -49,7 +49,8 @@ struct Client {
 struct Outbox {
   storage::OutboxRow row;
   std::uint64_t journal_number = 0;
-  storage::MessageRef message;
+  storage::Origin origin;       // Of its message.
+  storage::MessageRef message;  // Of one that is delayed: only while it is published.
   bool releasing = false, publishing = false, published = false;  // Leader: on their way; once.
 };
 

@@ -29,6 +29,7 @@ void ShardCore::reload(const ShardSettings& settings) {
   settings_.max_payload_size = settings.max_payload_size;
   settings_.max_queued_messages = settings.max_queued_messages;
   settings_.max_queued_bytes = settings.max_queued_bytes;
+  settings_.max_delayed_messages = settings.max_delayed_messages;
   settings_.drop_oldest = settings.drop_oldest;
   settings_.session_expiry_max_s = settings.session_expiry_max_s;
   settings_.max_keep_alive_s = settings.max_keep_alive_s;
@@ -103,6 +104,7 @@ void ShardCore::dispatch(Hop& hop) {
     ShardCore& shard;
     void operator()(hop::PublishTo& h) const { shard.lanes_.on(h, shard.live_); }
     void operator()(hop::Committed& h) const { shard.publisher_.on(h, shard.live_); }
+    void operator()(hop::Refused& h) const { shard.publisher_.on(h, shard.live_); }
     void operator()(hop::RetainedFound& h) const {
       if (h.session != 0) {
         shard.lanes_.on(h);
@@ -126,6 +128,7 @@ void ShardCore::dispatch(Hop& hop) {
     void operator()(hop::QueueAck& h) const { shard.lanes_.on(h); }
     void operator()(hop::Receive& h) const { shard.lanes_.on(h); }
     void operator()(hop::Release& h) const { shard.lanes_.on(h); }
+    void operator()(hop::PublishLater& h) const { shard.lanes_.on(h); }
     void operator()(hop::StreamAppend& h) const { shard.lanes_.on(h); }
     void operator()(hop::RetainedPut& h) const { shard.lanes_.on(h); }
     void operator()(hop::RetainedQuery& h) const { shard.answer(h); }

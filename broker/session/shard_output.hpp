@@ -34,6 +34,7 @@ struct ShardCounters {
   std::uint64_t denied_connects = 0, denied_publishes = 0, denied_subscribes = 0;
   std::uint64_t denied_deliveries = 0;
   std::uint64_t no_match = 0, repeated = 0, failed_commits = 0, dead_letters = 0;
+  std::uint64_t delayed_published = 0, refused_delayed = 0;
   std::uint64_t wills = 0, commands = 0, stream_records = 0, protocol_errors = 0;
   std::uint64_t refused_disk_full = 0, held_clients = 0;
   std::uint64_t failed_handshakes = 0, failed_access_calls = 0;

@@ -32,9 +32,10 @@ struct ShardSettings {
   std::uint32_t max_payload_size = 0;     // Of a client's publish or will; 0: no limit of its own.
   std::uint64_t max_queued_messages = 0;  // A session; 0: only the disk limits.
   std::uint64_t max_queued_bytes = 0;
-  bool drop_oldest = false;               // At those limits; else the newest.
-  std::uint64_t max_waiting = 16u << 20;  // Bytes that wait for a connected clean session.
-  std::uint64_t max_output = 4u << 20;    // Unsent bytes of a connection before QoS 0 is dropped.
+  std::uint64_t max_delayed_messages = 0;  // A client; 0: only the disk limits.
+  bool drop_oldest = false;                // At those limits; else the newest.
+  std::uint64_t max_waiting = 16u << 20;   // Bytes that wait for a connected clean session.
+  std::uint64_t max_output = 4u << 20;     // Unsent bytes of a connection before QoS 0 is dropped.
   std::uint32_t session_expiry_max_s = 0xffffffff;
   std::uint16_t max_keep_alive_s = 65535;
   bool retain_available = true;

@@ -33,6 +33,11 @@ inline constexpr std::size_t user_properties = 256;
 // Filters in one SUBSCRIBE or UNSUBSCRIBE, and in one session.
 inline constexpr std::size_t filters_per_packet = 1024;
 inline constexpr std::size_t filters_per_session = 10'000;
+// The longest delay of a publish, some 49 days. It is EMQX's, so that what clients send there they
+// can send here.
+inline constexpr std::uint32_t delay_seconds = 4'294'967;
+// Delayed publishes of a shard that are read back and published at a time.
+inline constexpr std::size_t delayed_at_once = 64;
 // Our Topic Alias Maximum: each remembered alias costs a topic in memory per connection.
 inline constexpr std::uint16_t topic_aliases = 64;
 

@@ -30,7 +30,8 @@ struct RecordHead {
 // The tag of a record is the place of its body here. Append only.
 using Body = std::variant<SessionPut, SessionErased, FiltersPut, FiltersErased, Enqueued, CursorPut,
                           OutboxPut, OutboxReleased, OutboxErased, OriginForgotten, CommandPut,
-                          CommandErased, StreamAppended, StreamTrimmed, StreamMarked, ConsumerPut>;
+                          CommandErased, StreamAppended, StreamTrimmed, StreamMarked, ConsumerPut,
+                          DelayedPut>;
 
 // Origin and stamp of a record are those of the message it carries, encoded inside it.
 struct Record {

@@ -59,13 +59,15 @@ struct RowWriter {
   void operator()(const CursorPut& body) const {
     unit.rows.put(Family::cursor, cursor_key(head.lane, body.session), encode_row(body.cursor));
   }
-  void operator()(const OutboxPut& body) const {
-    keep_message(body.message, PartKind::outbox, {});
+  void owe(const OutboxRow& row, const SharedBytes& message) const {
+    keep_message(message, PartKind::outbox, {});
     Bytes value(8, '\0');  // The committer puts the journal number here.
-    value += encode_row(body.row);
+    value += encode_outbox(row);
     const std::uint64_t id = std::uint64_t{head.term} << 40 | head.index;
     unit.rows.put_numbered(Family::inbound, outbox_key(head.lane, id), value);
   }
+  void operator()(const OutboxPut& body) const { owe(body.row, body.message); }
+  void operator()(const DelayedPut& body) const { owe(body.row, body.message); }
   void operator()(const OutboxReleased& body) const {
     // A row of its own beside the first, so that releasing needs no copy of what it releases.
     unit.rows.put(Family::inbound, outbox_key(head.lane, body.id) + 'r', {});
@@ -127,6 +129,22 @@ bool decode_filter(BytesView value, FilterRow& row) {
   Decoder decoder{value.substr(1)};
   decoder(row.options, row.subscription_id);
   return decoder.done();
+}
+
+Bytes encode_outbox(const OutboxRow& row) {
+  if (row.kind != OutboxKind::delayed) return encode_row(row);
+  Bytes value{char{2}};
+  Encoder encoder{value};
+  encoder(row, row.due_at);
+  return value;
+}
+
+bool decode_outbox(BytesView value, OutboxRow& row) {
+  if (value.empty()) return false;
+  if (value[0] != 2) return decode_row(value, row) && row.kind != OutboxKind::delayed;
+  Decoder decoder{value.substr(1)};
+  decoder(row, row.due_at);
+  return decoder.done() && row.kind == OutboxKind::delayed;
 }
 
 Bytes filter_key(std::uint16_t lane, SessionNumber session, BytesView filter) {

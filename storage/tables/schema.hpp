@@ -10,6 +10,7 @@
 //             lane 'f' session filter                    options, subscription id
 //   cursor    lane session                               CursorRow
 //   inbound   lane id                                    journal number, OutboxRow
+//             lane id 'r'                                empty: it is released
 //   retained  topic                                      storage/tables/retained.hpp
 //   ledger    lane device 0 id                           CommandRow
 //   stream    lane name 'r' offset                       StreamRow
@@ -58,5 +59,9 @@ bool decode_row(BytesView value, Row& row) {
 // Of a filter: all but the filter itself, which is in its key.
 Bytes encode_filter(const FilterRow& row);
 bool decode_filter(BytesView value, FilterRow& row);
+// Of an outbox, behind its journal number. One that is delayed is of version 2, which ends with
+// due_at.
+Bytes encode_outbox(const OutboxRow& row);
+bool decode_outbox(BytesView value, OutboxRow& row);
 
 }  // namespace naru::storage

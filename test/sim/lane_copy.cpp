@@ -40,6 +40,7 @@ MessageRef message_of(const Record& record) {
   SharedBytes bytes;
   if (const auto* enqueued = std::get_if<Enqueued>(&record.body)) bytes = enqueued->message;
   if (const auto* outbox = std::get_if<OutboxPut>(&record.body)) bytes = outbox->message;
+  if (const auto* delayed = std::get_if<DelayedPut>(&record.body)) bytes = delayed->message;
   if (const auto* appended = std::get_if<StreamAppended>(&record.body)) {
     bytes = appended->row.message;
   }

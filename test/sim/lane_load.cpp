@@ -125,7 +125,8 @@ void LaneLoad::crash_by_lanes() {
 void LaneLoad::operate() {
   LaneShard& some = node_->shard(static_cast<std::uint16_t>(rng_.below(shards_))).lanes();
   const BytesView stream = rng_.chance(0.8) ? BytesView{"telemetry"} : dead_letter_stream;
-  const std::uint64_t what = rng_.below(10);
+  const std::uint64_t what = rng_.below(12);
+  if (what >= 10) return publish_later();
   if (what < 4) return submit_command();
   if (what < 7) return end_some_command();
   if (what == 7) return put_consumer();
@@ -156,6 +157,22 @@ void LaneLoad::end_some_command() {
   }
   hop::CommandReply reply{device_id, id, CommandState::succeeded, "{\"door\":1}", {}};
   home.on(reply);
+}
+
+// For the crowd's sessions, for the rules and to be retained.
+void LaneLoad::publish_later() {
+  static constexpr const char* topics[] = {"load/later/0", "load/later/1", "state/later/1"};
+  storage::MessageView view;
+  view.origin = {1, 0, 0, ++requests_};  // No run has the incarnation 0.
+  view.qos = static_cast<std::uint8_t>(rng_.below(3));
+  view.topic = topics[rng_.below(3)];
+  view.retain = view.topic.starts_with("state");
+  view.sender = "operator";
+  view.payload = "later";
+  const LaneId lane = cluster::lane_of(view.sender);
+  hop::PublishLater later{
+      lane, 0, 0, 0, store_now() + rng_.below(3'000), storage::Message::make(view), {}};
+  node_->home_of(lane).on(later);
 }
 
 void LaneLoad::put_consumer() {

@@ -45,6 +45,7 @@ class LaneLoad {
   void operate();
   void submit_command();
   void put_consumer();
+  void publish_later();
   void end_some_command();
   void step_device();
   void hear();

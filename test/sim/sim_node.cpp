@@ -86,6 +86,7 @@ void SimNode::follow(const storage::Record& record) {
   };
   if (const auto* enqueued = std::get_if<storage::Enqueued>(&copy.body)) carry(enqueued->message);
   if (const auto* outbox = std::get_if<storage::OutboxPut>(&copy.body)) carry(outbox->message);
+  if (const auto* delayed = std::get_if<storage::DelayedPut>(&copy.body)) carry(delayed->message);
   if (const auto* appended = std::get_if<storage::StreamAppended>(&copy.body)) {
     carry(appended->row.message);
   }

@@ -58,6 +58,7 @@ std::string status_for_people(const Json& status) {
   table.add({"subscriptions", at("subscriptions")});
   table.add({"retained", at("retained")});
   table.add({"queued messages", at("queued_messages")});
+  table.add({"delayed messages", at("delayed_messages")});
   table.add({"publishes in", at("counters.publishes_in")});
   table.add({"deliveries out", at("counters.deliveries_out")});
   table.add({"dropped", drops_line(status)});

@@ -173,13 +173,16 @@ bool read_inbound(const RowView& row, Json& out, About& about) {
   storage::OutboxRow outbox;
   ByteReader value{row.value};
   const std::uint64_t entry = value.u64();
-  if (!key.done() || !value.ok() || !storage::decode_row(value.rest(), outbox)) return false;
-  out["kind"] = outbox.kind == storage::OutboxKind::will ? "will" : "inbound";
+  if (!key.done() || !value.ok() || !storage::decode_outbox(value.rest(), outbox)) return false;
+  constexpr std::array kinds = {"inbound", "will", "delayed"};
+  const auto kind = static_cast<std::size_t>(outbox.kind);
+  out["kind"] = kind < kinds.size() ? Json(kinds[kind]) : Json(kind);
   out["client_id"] = outbox.client_id;
   about.add(out["client_id"]);
   out["session"] = outbox.session;
   out["packet_id"] = outbox.packet_id;
   out["released"] = outbox.released;
+  if (outbox.kind == storage::OutboxKind::delayed) out["due_at_store"] = outbox.due_at;
   out["journal_number"] = entry;
   return true;
 }

@@ -62,6 +62,8 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::GroupLend{connection, {31, session, 7}, 6, carried, {1, 200}},
       hop::GroupAnswer{{31, session, 7}, AnswerKind::failed, connection, 513, 32, session + 1, 12},
       hop::GroupTaken{connection, 513, 32, session + 1, 12},
+      hop::PublishLater{31, connection, session, 513, 9'000, carried, reply},
+      hop::Refused{900},
   };
 }
 

@@ -65,6 +65,7 @@ TEST_CASE("LaneShard publishes what it owes after a start in the order of its ar
   for (std::uint64_t id = 200; id > 100; --id) {
     lane.load_outbox(id, {OutboxKind::inbound, bench.publisher, 5, std::uint16_t(id), true}, id);
     lane.find_outbox(id)->message = message(id);
+    lane.find_outbox(id)->origin.number = id;
   }
   bench.core.start();
   bench.core.end_turn();

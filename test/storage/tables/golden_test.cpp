@@ -145,6 +145,7 @@ TEST_CASE("What is stored as a number keeps its number", "[golden]") {
   static_assert(static_cast<int>(CommandState::superseded) == 10);
   static_assert(static_cast<int>(OutboxKind::inbound) == 0);
   static_assert(static_cast<int>(OutboxKind::will) == 1);
+  static_assert(static_cast<int>(OutboxKind::delayed) == 2);
   static_assert(static_cast<int>(PartKind::enqueued) == 0);
   static_assert(static_cast<int>(PartKind::enqueued_once) == 1);
   static_assert(static_cast<int>(PartKind::outbox) == 2);
@@ -195,6 +196,23 @@ TEST_CASE("Every row has its golden bytes and is read back", "[golden]") {
   compare_row("value stream mark", std::get<StreamMarked>(records[14].record.body));
   compare_row("value node", NodeRow{0x0102030405060708, 1, 4});
   compare_row("value time", TimeRow{5'000, 1'700'000'000'000});
+}
+
+TEST_CASE("The row of an outbox says whether it waits for a time", "[golden]") {
+  const auto records = test::sample_records();
+  const OutboxRow plain = std::get<OutboxPut>(records[6].record.body).row;
+  const OutboxRow delayed = std::get<DelayedPut>(records[16].record.body).row;
+  CHECK(to_hex(encode_outbox(plain)) == to_hex(encode_row(plain)));
+  compare("value outbox delayed", encode_outbox(delayed));
+  for (const OutboxRow& row : {plain, delayed}) {
+    check_exact<OutboxRow>(encode_outbox(row), decode_outbox, encode_outbox);
+  }
+  // Neither version stands for the other's kind.
+  OutboxRow ignored;
+  CHECK_FALSE(decode_outbox(encode_row(delayed), ignored));
+  Bytes misnamed = encode_outbox(delayed);
+  misnamed[1] = static_cast<char>(OutboxKind::will);
+  CHECK_FALSE(decode_outbox(misnamed, ignored));
 }
 
 TEST_CASE("A message has its golden bytes; its payload ends where they end", "[golden]") {

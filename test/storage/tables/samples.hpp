@@ -96,12 +96,13 @@ inline std::vector<NamedRecord> sample_records() {
       StreamTrimmed{"telemetry", 4},
       StreamMarked{"telemetry", 5, 2, {{"key", 3}, {"other", 2}}},
       ConsumerPut{"telemetry", "reader", "token"},
+      DelayedPut{{OutboxKind::delayed, "car-7", session, 513, true, 9'000}, sample_message()},
   };
   static constexpr const char* names[] = {
-      "session_put",     "session_erased",   "filters_put",   "filters_erased",
-      "enqueued",        "cursor_put",       "outbox_put",    "outbox_released",
-      "outbox_erased",   "origin_forgotten", "command_put",   "command_erased",
-      "stream_appended", "stream_trimmed",   "stream_marked", "consumer_put"};
+      "session_put",  "session_erased", "filters_put",     "filters_erased", "enqueued",
+      "cursor_put",   "outbox_put",     "outbox_released", "outbox_erased",  "origin_forgotten",
+      "command_put",  "command_erased", "stream_appended", "stream_trimmed", "stream_marked",
+      "consumer_put", "delayed_put"};
   std::vector<NamedRecord> records;
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     records.push_back({names[i], {{0x1f, 3, 300 + i}, bodies[i]}});
