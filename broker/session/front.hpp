@@ -41,7 +41,7 @@ class Front final : public LiveSink {
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
   Instant next_deadline() const { return deadlines_.next(); }
   void resume_paused();
-  void room_returned();  // On the disk: who is held for it may come back.
+  void set_room(bool enough);  // On the disk: who is held for it may come back.
   // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
   bool kick(ConnectionId id, BytesView text);
   void withdraw(ConnectionId id, BytesView why);  // A right of it has ended: 0x98.
@@ -159,6 +159,7 @@ class Front final : public LiveSink {
   boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   Deadlines<ConnectionId> deadlines_;
   std::vector<ConnectionId> paused_;
+  bool has_room_ = true;  // As far as is known.
   Bytes scratch_;  // Properties of the publish at hand.
   std::vector<std::pair<ConnectionId, Bytes>> acked_commands_;  // In this turn.
   Instant now_;

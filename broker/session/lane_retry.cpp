@@ -71,11 +71,6 @@ void LaneShard::fail_client(LaneState& lane, const Bytes& client_id) {
   settle_client(client_id);
 }
 
-bool LaneShard::set_room(DiskRoom room) {
-  const DiskRoom before = std::exchange(room_, room);
-  return room == DiskRoom{} && before != DiskRoom{};
-}
-
 void LaneShard::retry_failed() {
   if (failing_) return;
   for (const auto& [lane_id, number] : std::exchange(failed_cursors_, {})) {

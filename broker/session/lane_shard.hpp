@@ -75,7 +75,7 @@ class LaneShard {
   void enforce_retention(BytesView stream, WallMillis keep_since);
   // From the next input on. Sessions, retained messages, streams and commands that find no room
   // are refused as if their commit had failed.
-  bool set_room(DiskRoom room);  // True: there is enough again.
+  void set_room(DiskRoom room) { room_ = room; }
   // Marks every stream so that the next start reads little; then nothing more is appended.
   void mark_streams();
 

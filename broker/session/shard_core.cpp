@@ -38,7 +38,8 @@ void ShardCore::reload(const ShardSettings& settings) {
 }
 
 void ShardCore::set_room(DiskRoom room) {
-  if (lanes_.set_room(room)) front_.room_returned();
+  lanes_.set_room(room);
+  front_.set_room(room == DiskRoom{});
 }
 
 void ShardCore::on_committed(const std::vector<storage::CommitOutcome>& outcomes) {

@@ -97,17 +97,18 @@ TEST_CASE("A client of 3.1.1 the disk has no room for is held, and goes when the
   const auto qos = GENERATE(Qos::at_least_once, Qos::exactly_once);
   const bool is_measured = GENERATE(true, false);  // Noticed before the write, or by it.
   Bench bench{Version::v3_1_1, true};
-  bench.set_room(!is_measured);
+  if (is_measured) bench.set_room(false);
   CHECK(bench.publish(1, qos) > 0);
   bench.commit(Errc::no_space);
   CHECK(bench.heard_acks().empty());
   CHECK(bench.core.counters().held_clients == 1);
   CHECK(bench.publish(2, qos) == 0);  // Nothing is read.
-  bench.pass(Seconds{5});
-  CHECK_FALSE(bench.is_closing());
-  bench.set_room(false);
-  bench.set_room(true);
-  bench.pass(Seconds{2});
+  if (is_measured) {
+    bench.pass(Seconds{5});
+    CHECK_FALSE(bench.is_closing());
+    bench.set_room(true);
+  }
+  bench.pass(Seconds{2});  // As far as is known there is room: it may try again.
   CHECK(bench.is_closing());
   CHECK(bench.heard_acks().empty());
   CHECK(bench.stored.empty());
