@@ -64,7 +64,12 @@ void add_presence(ClientFacts& facts, const Presence& presence, const Front& fro
   facts.epoch = presence.epoch;
   facts.window = presence.window;
   const Connection* const connection = front.find(presence.connection);
-  if (connection == nullptr || connection->session != 0) return;
+  if (connection == nullptr) return;
+  if (connection->rate) {
+    facts.throttled = connection->rate->waits;
+    facts.is_throttled = connection->rate->waiting;
+  }
+  if (connection->session != 0) return;
   facts.filters = connection->filters;
   facts.in_flight = connection->window.in_flight();
   facts.queued = connection->waiting.size() + facts.in_flight;
@@ -97,6 +102,8 @@ Json client_json(const ClientFacts& client) {
   json["in_flight"] = client.in_flight;
   json["queued_bytes"] = client.queued_bytes;
   json["window"] = client.window;
+  json["throttled"] = client.throttled;
+  json["is_throttled"] = client.is_throttled;
   json["lane"] = cluster::lane_of(client.client_id);
   Json& will = json["will"] = nullptr;
   if (client.will) {
@@ -145,6 +152,10 @@ std::vector<Bytes> explain(const ClientFacts& client) {
                    " s after a disconnect.");
   }
   if (client.filters.empty()) told.push_back("It has no subscription, so it gets no messages.");
+  if (client.throttled != 0) {
+    told.push_back("It has sent faster than its limit " + number(client.throttled) +
+                   " times and was made to wait" + (client.is_throttled ? ", as it is now." : "."));
+  }
   if (client.queued == 0) return told;
   if (!client.connected) {
     told.push_back(number(client.queued) + " messages wait until it connects.");

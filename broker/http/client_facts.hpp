@@ -36,7 +36,9 @@ struct ClientFacts {
   std::uint64_t queued = 0;  // Not acknowledged yet, in flight or not.
   std::uint64_t in_flight = 0;
   std::uint64_t queued_bytes = 0;
-  std::uint64_t window = 0;  // The most that may be in flight; 0: not connected.
+  std::uint64_t window = 0;     // The most that may be in flight; 0: not connected.
+  std::uint64_t throttled = 0;  // How often its connection was too fast and had to wait.
+  bool is_throttled = false;    // And does now.
   struct Will {
     Bytes topic;
     std::uint8_t qos = 0;

@@ -23,6 +23,12 @@ constexpr std::string_view turned_away =
     "by max_connections_per_address, rate by max_connection_rate, address_rate by "
     "max_connection_rate_per_address, late by connect_timeout.";
 
+constexpr std::string_view beyond_metric = "naru_beyond_limit_total";
+constexpr std::string_view beyond =
+    "What clients were refused by a limit: filters deeper than max_filter_levels, SUBSCRIBEs "
+    "beyond "
+    "max_client_subscriptions, and disconnects by on_client_rate.";
+
 // clang-format off
 constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::publishes_in,       "naru_publishes_in_total",       counter, "Publishes received from clients."},
@@ -37,6 +43,10 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::turned_away_rate, turned_away_metric, counter, turned_away, {"limit", "rate"}},
   {&C::turned_away_address_rate, turned_away_metric, counter, turned_away, {"limit", "address_rate"}},
   {&C::turned_away_late, turned_away_metric, counter, turned_away, {"limit", "late"}},
+  {&C::beyond_filter_levels, beyond_metric, counter, beyond, {"limit", "filter_levels"}},
+  {&C::beyond_subscriptions, beyond_metric, counter, beyond, {"limit", "subscriptions"}},
+  {&C::beyond_rate, beyond_metric, counter, beyond, {"limit", "rate"}},
+  {&C::throttled,          "naru_throttled_total",          counter, "How often a client was not read from because it was faster than max_client_publish_rate or max_client_byte_rate."},
   {&C::disconnects,        "naru_disconnects_total",        counter, "Accepted connections that have ended."},
   {&C::takeovers,          "naru_takeovers_total",          counter, "Connections ended by a newer one of the same client id."},
   {&C::dropped_queue_full, dropped_metric, counter, dropped, {"cause", "queue_full"}},

@@ -20,6 +20,7 @@
 #include "broker/session/hop.hpp"
 #include "broker/session/send_window.hpp"
 #include "broker/session/shard_output.hpp"
+#include "broker/session/throttle.hpp"
 #include "broker/session/topic_aliases.hpp"
 #include "broker/session/waiting_messages.hpp"
 #include "storage/base/clock.hpp"
@@ -112,6 +113,7 @@ struct Connection {
   std::uint64_t publishes = 0;  // Of this connection, for stamps.
   Instant last_received;
   Instant held_until = Instant::never();  // Nothing is read or acknowledged, and then it ends.
+  std::unique_ptr<InputRate> rate;        // None: it may be as fast as it likes.
 
   Bytes output;  // Bytes for the socket, gathered over the turn.
   AckRing acks;

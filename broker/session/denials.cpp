@@ -28,6 +28,9 @@ constexpr auto kinds = std::to_array<KindRow>({
   {"connection", &C::turned_away_rate,         ReasonCode::connection_rate_exceeded, "there are more new connections a second than max_connection_rate allows"},
   {"connection", &C::turned_away_address_rate, ReasonCode::connection_rate_exceeded, "its address makes more new connections a second than max_connection_rate_per_address allows"},
   {"connection", &C::turned_away_late,         ReasonCode::unspecified_error,        "it did not come in within connect_timeout"},
+  {"subscribe",  &C::beyond_filter_levels,     ReasonCode::topic_filter_invalid,     "the filter has more levels than max_filter_levels allows, or more than 4096 bytes"},
+  {"subscribe",  &C::beyond_subscriptions,     ReasonCode::quota_exceeded,           "it has as many filters as max_client_subscriptions allows, or the disk has no room for more"},
+  {"rate",       &C::beyond_rate,              ReasonCode::message_rate_too_high,    "it sends faster than max_client_publish_rate or max_client_byte_rate allows"},
 });
 // clang-format on
 
@@ -37,6 +40,7 @@ const KindRow& row_of(Denial::Kind kind) { return kinds[static_cast<std::size_t>
 
 const char* name_of(Denial::Kind kind) { return row_of(kind).name; }
 mqtt::ReasonCode reason_of(Denial::Kind kind) { return row_of(kind).reason; }
+const char* why_of(Denial::Kind kind) { return row_of(kind).why; }
 
 bool Denials::take(Denial::Kind kind, BytesView client_id, Instant now) {
   ++(counters_.*row_of(kind).counter);
@@ -53,7 +57,7 @@ void Denials::tell(Denial denial) {
 void Denials::turn_away(Denial::Kind kind, BytesView address, Instant now) {
   // Whatever its port.
   if (!take(kind, address.substr(0, address.rfind(':')), now)) return;
-  tell({kind, {}, {}, Bytes{address}, {}, row_of(kind).why, 0});
+  tell({kind, {}, {}, Bytes{address}, {}, why_of(kind), 0});
 }
 
 }  // namespace naru::broker

@@ -37,8 +37,9 @@ class Denials {
   std::uint64_t more_ = 0;
 };
 
-// connect, publish, subscribe, deliver or connection.
+// connect, publish, subscribe, deliver, connection or rate.
 const char* name_of(Denial::Kind kind);
 mqtt::ReasonCode reason_of(Denial::Kind kind);  // What the client is told, where there is a word.
+const char* why_of(Denial::Kind kind);          // For the log; of limits alone.
 
 }  // namespace naru::broker

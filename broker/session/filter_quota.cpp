@@ -4,15 +4,14 @@
 #include <utility>
 
 #include "broker/mqtt/types.hpp"
-#include "storage/base/limits.hpp"
 
 namespace naru::broker {
 
 using storage::FilterRow;
 
 void refuse_beyond_limit(const std::vector<FilterRow>& there, std::vector<FilterRow>& rows,
-                         Bytes& codes) {
-  if (there.size() + rows.size() <= limits::filters_per_session) return;
+                         Bytes& codes, std::size_t most) {
+  if (there.size() + rows.size() <= most) return;
   const auto is_there = [&](const FilterRow& row) {
     return std::ranges::find(there, row.filter, &FilterRow::filter) != there.end();
   };
@@ -21,7 +20,7 @@ void refuse_beyond_limit(const std::vector<FilterRow>& there, std::vector<Filter
   auto row = rows.begin();
   for (char& code : codes) {
     if (static_cast<std::uint8_t>(code) >= 0x80) continue;  // Refused before: it has no row.
-    if (is_there(*row) || filters++ < limits::filters_per_session) {
+    if (is_there(*row) || filters++ < most) {
       kept.push_back(std::move(*row));
     } else {
       code = static_cast<char>(mqtt::ReasonCode::quota_exceeded);

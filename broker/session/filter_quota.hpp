@@ -15,6 +15,6 @@ namespace naru::broker {
 // the codes of the SUBACK; a filter that is already there needs no room.
 // REQUIRES: a row for each code below 0x80, in the same order.
 void refuse_beyond_limit(const std::vector<storage::FilterRow>& there,
-                         std::vector<storage::FilterRow>& rows, Bytes& codes);
+                         std::vector<storage::FilterRow>& rows, Bytes& codes, std::size_t most);
 
 }  // namespace naru::broker

@@ -15,10 +15,6 @@ namespace {
 constexpr Seconds turning_away{2};            // For whom a limit keeps out to say CONNECT.
 constexpr std::size_t open_acks_max = 4'096;  // Of a 3.x client, which knows no Receive Maximum.
 
-Instant silent_until(const Connection& c) {
-  return c.last_received + Millis{std::int64_t{c.keep_alive_s} * 1500};
-}
-
 }  // namespace
 
 Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate,
@@ -31,6 +27,7 @@ Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate
       counters_(counters),
       denials_(counters, output),
       retained_(settings, output),
+      throttle_(settings, counters),
       rng_(rng) {}
 
 void Front::opened(ConnectionId id, Peer peer) {
@@ -111,6 +108,7 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
                                                   : ReasonCode::malformed_packet);
       break;
     }
+    if (c->rate && waits_for_rate(*c, frame)) break;
     std::size_t consumed = frame.size;
     const bool stays = handle(*c, frame, consumed);
     taken += consumed;
@@ -124,7 +122,11 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
 bool Front::handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed) {
   if (c.state == Connection::State::live) {
     handle_live(c, frame);
-    if (c.rights_open != 0) consumed = 0;  // It comes again when they are known.
+    if (c.rights_open != 0) {
+      consumed = 0;  // It comes again when they are known.
+    } else if (c.rate) {
+      throttle_.charge(*c.rate, frame);
+    }
     return true;
   }
   if (c.state == Connection::State::proving) {
@@ -191,6 +193,7 @@ bool breaks_protocol(mqtt::ReasonCode reason) {
     case ReasonCode::not_authorized:
     case ReasonCode::keep_alive_timeout:
     case ReasonCode::quota_exceeded:
+    case ReasonCode::message_rate_too_high:
     case ReasonCode::server_shutting_down: return false;
     default: return static_cast<std::uint8_t>(reason) >= 0x80;
   }
@@ -272,6 +275,7 @@ void Front::reload() {
     c.acl = gate_.acl_of(c.peer.listener);
     c.asks_rights = gate_.asks_rights(c.peer.listener);
     if (c.granted) c.granted->known.clear();
+    throttle_.fit(c.rate, now_);
     if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
     withdraw(id, "it would not be let in any more after the reload");
   }
@@ -317,74 +321,6 @@ void Front::explain(const Connection& c, Denial::Kind kind, BytesView topic, Byt
   const BytesView host = BytesView{c.peer.address}.substr(0, c.peer.address.rfind(':'));
   if (!denials_.take(kind, c.client_id.empty() ? host : BytesView{c.client_id}, now_)) return;
   denials_.tell({kind, c.client_id, c.identity, c.peer.address, Bytes{topic}, std::move(why), 0});
-}
-
-// ---- time and pressure -------------------------------------------------------------------------
-
-void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
-  now_ = now;
-  store_now_ = store_now;
-  wall_ = wall;
-  acked_commands_.clear();
-  while (const auto id = deadlines_.take_one_due(now)) {
-    Connection* const c = find(*id);
-    if (c == nullptr) continue;
-    if (c->state != Connection::State::live) {
-      give_up(*c);
-      continue;
-    }
-    // What is not read cannot be silence: the clock stands still while we do not read.
-    if (c->paused || c->is_held()) c->last_received = now;
-    if (c->rights_end_at() != 0 && wall_ >= c->rights_end_at()) {
-      explain(*c, Denial::Kind::connect, {}, "its token has expired");
-      end(*c, ReasonCode::not_authorized, "the token has expired");
-    } else if (c->held_until <= now) {
-      end(*c, ReasonCode::quota_exceeded);
-    } else if (c->keep_alive_s != 0 && silent_until(*c) <= now) {
-      end(*c, ReasonCode::keep_alive_timeout);
-    } else {
-      watch(*c);
-    }
-  }
-}
-
-// Sets when to look at it again: for silence, and for the end of its rights. The latter is wall
-// time, which may be set, so it is looked at now and then.
-void Front::watch(const Connection& c) {
-  constexpr Millis look_every{60'000};
-  Instant due = c.keep_alive_s != 0 ? silent_until(c) : Instant::never();
-  due = std::min(due, c.held_until);
-  if (const WallMillis end = c.rights_end_at()) {
-    const WallMillis left = end > wall_ ? end - wall_ : 0;
-    due = std::min(due, now_ + std::min(look_every, Millis{static_cast<std::int64_t>(left)}));
-  }
-  deadlines_.set(c.id, due);
-}
-
-void Front::drained(ConnectionId id) {
-  Connection* const c = find(id);
-  if (c == nullptr) return;
-  send_waiting(*c);
-  if (!c->paused || !may_read(*c)) return;
-  c->paused = false;
-  output_.resumed.push_back(id);
-}
-
-void Front::resume_paused() {
-  if (paused_.empty()) return;
-  std::vector<ConnectionId> still;
-  for (const ConnectionId id : std::exchange(paused_, {})) {
-    Connection* const c = find(id);
-    if (c == nullptr || !c->paused) continue;
-    if (may_read(*c)) {
-      c->paused = false;
-      c->last_received = now_;
-      output_.resumed.push_back(id);
-    } else {
-      still.push_back(id);
-    }
-  }
-  paused_ = std::move(still);
 }
 
 Route Front::route_of(const Connection& c) const {

@@ -6,8 +6,7 @@
 // Sans-IO: bytes, hops and time go in, output gathers in each connection and in ShardOutput.
 // Lives on one shard; not thread-safe. Owned by ShardCore; what its constructor takes must outlive
 // it. Bounded as connection.hpp says; connections by the listener. Spec: MQTT 3.1.1, 5.0 ch. 3, 4.
-// Order: a deliver() or an acknowledgement appends to the connection's output at once; the edge
-// sends each connection's output once a turn.
+// Order: what a client is owed is appended to its output at once, and sent once a turn.
 #pragma once
 
 #include "broker/auth/gate.hpp"
@@ -32,14 +31,13 @@ class Front final : public LiveSink {
   // Takes whole packets off the front of `bytes` and says how many bytes that was. The rest comes
   // again with more behind it, or when the connection is in ShardOutput::resumed.
   std::size_t receive(ConnectionId id, BytesView bytes);
-  // The socket is gone, for whatever reason. Also after ShardOutput::closing.
-  void closed(ConnectionId id);
+  void closed(ConnectionId id);    // The socket is gone. Also after ShardOutput::closing.
   Bytes* output(ConnectionId id);  // To be sent; the edge erases what it sent.
   // Its output is being sent; what comes from here on makes it dirty again.
   void sending(ConnectionId id);
   void drained(ConnectionId id);  // It has sent enough to be read from again.
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
-  Instant next_deadline() const { return deadlines_.next(); }
+  Instant next_deadline() const { return std::min(deadlines_.next(), throttle_.next()); }
   void resume_paused();
   void set_room(bool enough);  // On the disk: who is held for it may come back.
   // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.
@@ -80,6 +78,7 @@ class Front final : public LiveSink {
   void touch(Connection& c);
   void watch(const Connection& c);
   bool may_read(const Connection& c) const;
+  bool waits_for_rate(Connection& c, const mqtt::Frame& frame);
   bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
   void handle_live(Connection& c, const mqtt::Frame& frame);
   void end(Connection& c, ReasonCode reason, BytesView text = {});
@@ -155,6 +154,7 @@ class Front final : public LiveSink {
   ShardCounters& counters_;
   Denials denials_;
   RetainedAsker retained_;
+  Throttle throttle_;
   Rng rng_;
   boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   Deadlines<ConnectionId> deadlines_;

@@ -381,6 +381,7 @@ void Front::on(const hop::Attached& attached) {
   c->state = Connection::State::live;
   touch(*c);
   c->entrance.reset();
+  if (!c->peer.own_bridge) throttle_.fit(c->rate, now_);
   c->last_received = now_;
   watch(*c);
   output_.resumed.push_back(c->id);

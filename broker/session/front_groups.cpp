@@ -28,6 +28,9 @@ void Front::tell_group(Connection& c, MemberState state, const storage::FilterRo
 
 // The subscriptions are made. The SUBACK waits until each group knows its member.
 void Front::answer_subscribe(Connection& c, hop::Subscribed subscribed) {
+  if (subscribed.codes.find(static_cast<char>(ReasonCode::quota_exceeded)) != Bytes::npos) {
+    explain(c, Denial::Kind::filters_full, {}, why_of(Denial::Kind::filters_full));
+  }
   const auto joins = c.joining.find(subscribed.packet_id);
   if (joins == c.joining.end()) return finish_subscribe(c, std::move(subscribed));
   Joining& joining = joins->second;

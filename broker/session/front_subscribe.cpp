@@ -28,8 +28,9 @@ std::uint8_t options_of(const Connection& c, const mqtt::SubscribeEntry& entry) 
 std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry& entry) {
   const auto code = [](ReasonCode reason) { return static_cast<std::uint8_t>(reason); };
   const auto levels = static_cast<std::size_t>(std::ranges::count(entry.filter, '/')) + 1;
-  if (levels > limits::filter_levels || entry.filter.size() > limits::topic_bytes) {
-    return code(ReasonCode::topic_filter_invalid);
+  if (levels > settings_.limits.filter_levels || entry.filter.size() > limits::topic_bytes) {
+    explain(c, Denial::Kind::filter_levels, entry.filter, why_of(Denial::Kind::filter_levels));
+    return code(reason_of(Denial::Kind::filter_levels));
   }
   // 3.x subscriptions are accepted, as in mosquitto, and deliver what may be read.
   if (c.is_ruled() && c.version == mqtt::Version::v5 &&
@@ -77,7 +78,7 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
 }
 
 void Front::subscribe_clean(Connection& c, hop::Subscribe wanted) {
-  refuse_beyond_limit(c.filters, wanted.filters, wanted.codes);
+  refuse_beyond_limit(c.filters, wanted.filters, wanted.codes, settings_.limits.subscriptions);
   std::vector<storage::FilterRow> retained_for;
   for (storage::FilterRow& row : wanted.filters) {
     const auto same = std::ranges::find(c.filters, row.filter, &storage::FilterRow::filter);

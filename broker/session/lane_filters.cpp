@@ -72,7 +72,8 @@ void LaneShard::filters_settled(LaneState& lane, SessionNumber number) {
 }
 
 void LaneShard::subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe) {
-  refuse_beyond_limit(session.filters, subscribe.filters, subscribe.codes);
+  refuse_beyond_limit(session.filters, subscribe.filters, subscribe.codes,
+                      settings_.limits.subscriptions);
   hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
   hop::Subscribed refused = done;
   for (char& code : refused.codes) {

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from narud_server import wait_until
-from raw_mqtt import V5, Client, Closed, Kind, connect_packet
+from raw_mqtt import V5, Client, Closed, Kind, ack_packet, connect_packet, keep
 
 pytestmark = pytest.mark.core
 
@@ -158,3 +158,77 @@ def test_a_reload_changes_the_limits(start_broker, dial, unique):
     assert status == 200, json.dumps(answer)
     dial(broker).connect(unique())
     dial(broker).connect(unique(), 0x97)
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["clean", "lasting"])
+def test_filters_of_one_client(start_broker, join, version, lasting):
+    broker = start_broker("max_client_subscriptions 2\nmax_filter_levels 3\n")
+    client = join(broker, version, **(keep(version) if lasting else {}))
+    full, deep = (0x97, 0x8F) if version == V5 else (0x80, 0x80)
+    assert client.subscribe_many([("a/b/c/d", 1), ("a/+/#", 1), ("b", 1), ("c", 1)]) == [
+        deep, 1, 1, full]
+    assert client.subscribe("a/+/#", 0) == 0
+    client.unsubscribe("b")
+    assert client.subscribe("c", 1) == 1
+    assert broker.counter("beyond_limit_filter_levels") == 1
+    assert broker.counter("beyond_limit_subscriptions") == 1
+    assert "max_filter_levels" in denials(broker)[-1]
+    another = join(broker, version)  # One line for each client and minute.
+    another.subscribe_many([("a", 1), ("b", 1), ("c", 1)])
+    assert "max_client_subscriptions" in denials(broker)[-1]
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_a_fast_publisher_waits_and_loses_nothing(start_broker, join, version, qos):
+    broker = start_broker("max_client_publish_rate 50\n")
+    subscriber = join(broker, version)
+    subscriber.subscribe("fast", 1)
+    publisher = join(broker, version)
+    begun = time.monotonic()
+    for number in range(100):
+        publisher.publish_unanswered("fast", str(number).encode(), qos)
+        if qos == 2:
+            publisher.send(ack_packet(Kind.PUBREL, publisher.last_id))
+    payloads = [int(subscriber.take(wait=20).payload) for _ in range(100)]
+    passed = time.monotonic() - begun
+    assert payloads == list(range(100))
+    assert passed > 0.9
+    assert broker.counter("throttled") > 0
+    known = broker.session(publisher.client_id)
+    assert known["throttled"] > 0
+    assert any("faster than its limit" in said for said in known["explain"])
+    assert broker.session(subscriber.client_id)["throttled"] == 0
+
+
+def test_others_are_as_fast_as_they_like(start_broker, join):
+    """Each client has its own rate, and waiting costs nobody else anything."""
+    broker = start_broker("max_client_byte_rate 10k\nshards 1\n")
+    greedy = join(broker)
+    greedy.publish_unanswered("a", bytes(100_000), 1)
+    greedy.publish_unanswered("a", b"", 1)
+    greedy.await_kind(Kind.PUBACK)
+    other = join(broker)
+    for _ in range(5):
+        other.publish("b", bytes(1000), 1)
+    assert broker.session(greedy.client_id)["is_throttled"]
+    assert not broker.session(other.client_id)["is_throttled"]
+
+
+def test_who_waits_for_its_rate_is_not_silent(start_broker, join, version):
+    """Its keep-alive stands still, since what it says is not read."""
+    broker = start_broker("max_client_byte_rate 10k\n")
+    client = join(broker, version, keep_alive=1)
+    client.publish_unanswered("a", bytes(40_000), 1)
+    client.await_kind(Kind.PUBACK)
+    client.publish_unanswered("a", b"", 1)
+    client.await_kind(Kind.PUBACK)
+
+
+def test_a_fast_publisher_is_disconnected_where_that_is_wanted(start_broker, join, version):
+    broker = start_broker("max_client_publish_rate 3\non_client_rate disconnect\n")
+    client = join(broker, version)
+    for _ in range(10):
+        client.publish("a", b"x")
+    client.expect_refusal(0x96)
+    assert broker.counter("beyond_limit_rate") == 1
+    assert "max_client_publish_rate" in denials(broker)[-1]

@@ -104,7 +104,8 @@ TEST_CASE("A client is told as the contract says", "[http]") {
         R"("subscriptions":[{"filter":"a/+","group":null,"qos":1,"no_local":false,)"
         R"("retain_as_published":true,)"
         R"("retain_handling":2,"subscription_id":null}],"queued":4,"in_flight":0,)"
-        R"("queued_bytes":0,"window":0,"lane":250,"will":null})");
+        R"("queued_bytes":0,"window":0,"throttled":0,)"
+        R"("is_throttled":false,"lane":250,"will":null})");
 }
 
 }  // namespace naru::broker

@@ -9,8 +9,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "storage/base/limits.hpp"
-
 namespace naru::broker {
 
 using storage::FilterRow;
@@ -18,7 +16,7 @@ using storage::FilterRow;
 TEST_CASE("Filters beyond the limit of a session are refused one by one", "[session]") {
   const auto room = GENERATE(std::size_t{0}, 1, 2, 3, 4);
   std::vector<FilterRow> there;
-  for (std::size_t n = 0; n < limits::filters_per_session - room; ++n) {
+  for (std::size_t n = 0; n < 1000 - room; ++n) {
     there.push_back({std::to_string(n), 1, 0});
   }
   std::vector<FilterRow> rows = {{"a", 1, 0}, {"7", 2, 0}, {"b", 0, 0}, {"c", 1, 0}};
@@ -26,7 +24,7 @@ TEST_CASE("Filters beyond the limit of a session are refused one by one", "[sess
   codes += '\0';
   codes += '\x01';
   const std::size_t most = rows.size();
-  refuse_beyond_limit(there, rows, codes);
+  refuse_beyond_limit(there, rows, codes, 1000);
   CAPTURE(room);
   CHECK(rows.size() == std::min(room + 1, most));
   CHECK(std::ranges::count(rows, "7", &FilterRow::filter) == 1);
