@@ -49,7 +49,6 @@ constexpr ForeignKeys foreign_keys[] = {
   {"retain_expiry_interval", {protective, {}, {}, "retained messages expire only by their own message expiry: remove the line"}},
   {"global_max_clients", {protective, {}, "-1", "limit connections with global_max_connections instead"}},
   {"max_inflight_bytes", {protective, {}, "0", "limit the number with max_inflight_messages instead"}},
-  {"memory_limit", {protective, {}, "0", "limit the memory of the process instead, for instance MemoryMax= in its systemd unit"}},
   {"enable_control_api", {protective, {}, "false", "the API is at api_socket: remove the line"}},
   {"allow_duplicate_messages auto_id_prefix connection_messages set_tcp_nodelay", {harmless, {}, {}, no_effect}},
   {"log_facility log_timestamp log_timestamp_format retry_interval", {harmless, {}, {}, no_effect}},

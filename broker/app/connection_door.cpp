@@ -31,6 +31,11 @@ void ConnectionDoor::set_limits(const LimitConfig& limits) {
                      limits.connection_rate_per_address});
 }
 
+void ConnectionDoor::set_low_memory(bool is_low) {
+  const std::lock_guard lock{mutex_};
+  quota_.set_low_memory(is_low);
+}
+
 ConnectionQuota::Refusal ConnectionDoor::admit(int fd, Listener& listener, BytesView address,
                                                Instant now) {
   if (!listener.admit()) return Denial::Kind::full;

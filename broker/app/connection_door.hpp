@@ -21,6 +21,7 @@ class ConnectionDoor {
  public:
   explicit ConnectionDoor(const LimitConfig& limits) { set_limits(limits); }
   void set_limits(const LimitConfig& limits);
+  void set_low_memory(bool is_low);
 
   // What ShardHost promises.
   ConnectionQuota::Refusal admit(int fd, Listener& listener, BytesView address, Instant now);

@@ -29,6 +29,7 @@ struct LimitConfig {
   std::uint32_t client_publish_rate = 0;  // A second; 0: no limit, as with the next.
   std::uint32_t client_byte_rate = 0;
   OnClientRate on_client_rate = OnClientRate::wait;
+  std::uint64_t memory_limit = 0;  // In bytes; 0: nine tenths of what there is.
 
   bool operator==(const LimitConfig&) const = default;
 };

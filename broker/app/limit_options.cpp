@@ -33,6 +33,7 @@ std::vector<OptionRow<Config>> with_limit_options(std::vector<OptionRow<Config>>
     access_option<&L::client_publish_rate, Config>({.key = "max_client_publish_rate", .type = integer, .default_text = "0", .max = 1'000'000'000, .unit = "publishes a second", .reloadable = true, .help = "How fast one client may publish; a second's worth may come at once. 0 for no limit."}),
     access_option<&L::client_byte_rate, Config>({.key = "max_client_byte_rate", .type = bytes, .default_text = "0", .max = 4'000'000'000, .unit = "a second", .reloadable = true, .help = "How many bytes of MQTT one client may send, in the same way."}),
     access_option<&L::on_client_rate, Config>({.key = "on_client_rate", .type = word, .default_text = "wait", .words = "wait disconnect", .reloadable = true, .help = "Whoever is faster is not read from until the rate allows it, and loses nothing; or is disconnected, with 0x96 in MQTT 5."}),
+    access_option<&L::memory_limit, Config>({.key = "memory_limit", .type = bytes, .default_text = "0", .max = 1LL << 50, .help = "Memory of the process above which new work is refused until there is room: connections with 0x89, durable messages and sessions with 0x97, and who sends much is read slowly. 0: nine tenths of what the control group or the machine has."}),
   };
   for (OptionRow<Config>& row : more) rows.push_back(std::move(row));
   return rows;

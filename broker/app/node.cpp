@@ -34,6 +34,7 @@ Node::Node(Config config, NodeVariation variation)
       in_force_(config_),
       variation_(std::move(variation)),
       disk_(config_),
+      memory_(config_.memory_limit),
       door_(config_) {}
 
 Node::~Node() { stop(); }

@@ -23,6 +23,7 @@
 #include "broker/app/connection_door.hpp"
 #include "broker/app/disk_watch.hpp"
 #include "broker/app/listeners.hpp"
+#include "broker/app/memory_watch.hpp"
 #include "broker/app/node_gate.hpp"
 #include "broker/app/node_store.hpp"
 #include "broker/app/node_variation.hpp"
@@ -40,8 +41,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   explicit Node(Config config, NodeVariation variation = {});
   ~Node() override;
 
-  // Errors name what to do. After an error the node is destroyed.
-  Result<void> start();
+  Result<void> start();  // Errors name what to do; after one the node is destroyed.
   // Where a reload gets the configuration from. Before start().
   void read_again_by(std::function<ConfigOutcome()> reread) { reread_ = std::move(reread); }
   // Reads everything again that may change while the node runs. Any thread; the log has it.
@@ -52,8 +52,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   // the limit; empty where all moves. After start(), always on the same thread.
   std::string stuck_part(Duration limit);
   std::int64_t connections() const { return door_.open(); }
-  // Ends everything in order; what was acknowledged is on disk when it returns.
-  void stop();
+  void stop();  // In order; what was acknowledged is on disk when it returns.
   const std::vector<OpenListener>& listeners() const { return listeners_; }
 
   // ---- ShardHost ----
@@ -97,7 +96,6 @@ class Node : public ShardHost, public BridgeHost, public Control {
   ReloadOutcome read_again();
   bool load_files(const Config& next, TlsContexts& contexts, std::vector<std::string>& problems);
   Result<void> open_doors();
-  // What the disk may have lost cannot be known: the next start reads what is really there.
   [[noreturn]] static void end_process(Errc why);
   static bool ask(Shard& shard, std::function<bool()> question);
   void answer(std::uint16_t shard, std::uint64_t connection, const Admission& admission);
@@ -106,6 +104,8 @@ class Node : public ShardHost, public BridgeHost, public Control {
   void keep_store_time();
   void keep_streams();
   void watch_disk(bool (DiskWatch::*look)());
+  void watch_memory();
+  void tell_room();
   void trim_journal();
   void flush_store();
 
@@ -116,6 +116,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   std::function<void(bool)> reload_told_ = [](bool) {};
   const NodeVariation variation_;
   DiskWatch disk_;
+  MemoryWatch memory_;
   std::mutex disk_mutex_;
   SystemClock clock_;
   Instant started_;
@@ -140,7 +141,6 @@ class Node : public ShardHost, public BridgeHost, public Control {
   std::mutex stop_mutex_;
   std::condition_variable stop_signal_;
   bool stopping_ = false;
-
   // The housekeeper's own.
   std::uint64_t units_seen_ = 0;
   std::uint64_t journal_floor_ = 0;  // What was not needed a round ago.

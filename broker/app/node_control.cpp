@@ -103,6 +103,7 @@ NodeFacts Node::facts() const {
   facts.store_time = store_now();
   facts.problems = store_.problems;
   for (std::string& each : disk_.problems()) facts.problems.push_back(std::move(each));
+  for (std::string& each : memory_.problems()) facts.problems.push_back(std::move(each));
   for (std::string& each : problems_of(store_.set_aside)) {
     facts.problems.push_back(std::move(each));
   }
@@ -123,6 +124,9 @@ NodeFacts Node::facts() const {
   facts.subscriptions = routes_.size() - rule_filters;
   facts.disk_percent = static_cast<unsigned>(disk_.percent());
   facts.room = disk_.room();
+  facts.memory_used = memory_.used();
+  facts.memory_limit = memory_.limit();
+  facts.memory_is_high = memory_.is_high();
   facts.command_prefix = config_.command_prefix;
   return facts;
 }

@@ -44,7 +44,11 @@ void Node::end_process(Errc why) {
 void Node::keep_house() {
   std::uint64_t round = 0;
   std::unique_lock lock{stop_mutex_};
-  while (!stop_signal_.wait_for(lock, house_keeping_every, [&] { return stopping_; })) {
+  Instant next = now() + house_keeping_every;
+  while (!stop_signal_.wait_for(lock, memory_.look_every(), [&] { return stopping_; })) {
+    watch_memory();
+    if (now() < next) continue;
+    next = now() + house_keeping_every;
     keep_store_time();
     keep_streams();
     watch_disk(&DiskWatch::look);
@@ -59,9 +63,21 @@ void Node::keep_house() {
 
 void Node::watch_disk(bool (DiskWatch::*look)()) {
   const std::lock_guard lock{disk_mutex_};  // The shards hear of changes in their order.
-  if (!(disk_.*look)()) return;
+  if ((disk_.*look)()) tell_room();
+}
+
+void Node::watch_memory() {
+  const std::lock_guard lock{disk_mutex_};
+  if (!memory_.look()) return;
+  door_.set_low_memory(memory_.is_high());
+  tell_room();
+}
+
+void Node::tell_room() {
   for (const auto& shard : shards_) {
-    shard->post([room = disk_.room()](ShardCore& core) { core.set_room(room); });
+    shard->post([room = disk_.room(), low = memory_.is_high()](ShardCore& core) {
+      core.set_room(room, low);
+    });
   }
 }
 

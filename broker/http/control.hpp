@@ -69,6 +69,8 @@ struct NodeFacts {
   std::uint64_t subscriptions = 0;  // Of sessions and connections, not of rules.
   unsigned disk_percent = 0;        // How full the disk of the data directory is.
   DiskRoom room;
+  std::uint64_t memory_used = 0, memory_limit = 0;  // In bytes.
+  bool memory_is_high = false;                      // New work is refused for it.
   Bytes command_prefix = "vehicles";
 };
 

@@ -21,7 +21,7 @@ constexpr std::string_view turned_away_metric = "naru_turned_away_total";
 constexpr std::string_view turned_away =
     "Connections a limit kept out: full by max_connections or global_max_connections, address_full "
     "by max_connections_per_address, rate by max_connection_rate, address_rate by "
-    "max_connection_rate_per_address, late by connect_timeout.";
+    "max_connection_rate_per_address, memory by memory_limit, late by connect_timeout.";
 
 constexpr std::string_view beyond_metric = "naru_beyond_limit_total";
 constexpr std::string_view beyond =
@@ -42,6 +42,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::turned_away_address_full, turned_away_metric, counter, turned_away, {"limit", "address_full"}},
   {&C::turned_away_rate, turned_away_metric, counter, turned_away, {"limit", "rate"}},
   {&C::turned_away_address_rate, turned_away_metric, counter, turned_away, {"limit", "address_rate"}},
+  {&C::turned_away_memory, turned_away_metric, counter, turned_away, {"limit", "memory"}},
   {&C::turned_away_late, turned_away_metric, counter, turned_away, {"limit", "late"}},
   {&C::beyond_filter_levels, beyond_metric, counter, beyond, {"limit", "filter_levels"}},
   {&C::beyond_subscriptions, beyond_metric, counter, beyond, {"limit", "subscriptions"}},
@@ -72,7 +73,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::stream_records,     "naru_stream_records_total",     counter, "Records appended to streams."},
   {&C::protocol_errors,    "naru_protocol_errors_total",    counter, "Packets that broke the protocol."},
   {&C::held_clients,       "naru_held_clients_total",       counter, "Times a client of 3.x, which cannot be told of a full disk or of max_delayed_messages, was held for it."},
-  {&C::refused_disk_full,  "naru_refused_disk_full_total",  counter, "Requests refused because the disk is too full for them."},
+  {&C::refused_disk_full,  "naru_refused_disk_full_total",  counter, "Requests refused because the disk is too full for them, or memory_limit is reached."},
 });
 // clang-format on
 

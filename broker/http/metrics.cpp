@@ -38,6 +38,9 @@ constexpr auto node_rows = std::to_array<MetricRow<NodeStats>>({
   {&N::units,              "naru_commit_units_total",      counter, "Units in them; a unit is what is acknowledged as one."},
   {&N::commit_bytes,       "naru_commit_bytes_total",      counter, "Bytes in them."},
   {&N::failed_units,       "naru_commit_failed_units_total", counter, "Units in batches the disk had no room for."},
+  {&N::memory_used,        "naru_memory_bytes",            gauge,   "Memory of the process, without pages of files."},
+  {&N::memory_limit,       "naru_memory_limit_bytes",      gauge,   "Where new work is refused: memory_limit."},
+  {&N::memory_high,        "naru_memory_high",             gauge,   "1 while new work is refused for it."},
   {&N::disk_percent,       "naru_disk_used_percent",       gauge,   "How full the file system of the data directory is."},
   {&N::disk_free,          "naru_disk_free_bytes",         gauge,   "What is free on it."},
   {&N::room_streams,       "naru_disk_room",               gauge,   room_help, {"work", "streams"}},
@@ -128,7 +131,8 @@ Bytes metrics_reference() {
       "    naru metrics > naru.prom.new && mv naru.prom.new "
       "/var/lib/prometheus/node-exporter/naru.prom\n\n"
       "No label ever holds a client id or a topic. Counters begin at 0 when narud starts. Worth an "
-      "alarm: `naru_problems > 0`, `naru_disk_room == 0`, `rate(naru_dropped_total[5m]) > 0`, "
+      "alarm: `naru_problems > 0`, `naru_disk_room == 0`, `naru_memory_high > 0`, "
+      "`rate(naru_dropped_total[5m]) > 0`, "
       "`naru_shards_paused > 0` for a minute, and the 99th percentile of "
       "`naru_commit_wait_seconds`.\n\n"
       "| metric | kind | labels | meaning |\n|---|---|---|---|\n";

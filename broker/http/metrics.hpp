@@ -21,6 +21,7 @@ struct NodeStats {
   std::uint64_t queued = 0, queued_bytes = 0, queue_longest = 0, in_flight = 0;
   std::uint64_t commits = 0, units = 0, commit_bytes = 0, failed_units = 0;
   std::uint64_t disk_percent = 0, disk_free = 0;
+  std::uint64_t memory_used = 0, memory_limit = 0, memory_high = 0;
   std::uint64_t room_streams = 0, room_sessions = 0, room_commands = 0;
   std::uint64_t store_log = 0, store_buffers = 0, store_files = 0, writes_stopped = 0;
 };

@@ -65,6 +65,9 @@ void add_facts(Scrape& scrape, const NodeFacts& facts) {
   node.failed_units = facts.commits.failed;
   scrape.commit_times = facts.commits.times;
   scrape.commit_waits = facts.commits.waits;
+  node.memory_used = facts.memory_used;
+  node.memory_limit = facts.memory_limit;
+  node.memory_high = facts.memory_is_high ? 1 : 0;
   node.disk_percent = facts.disk_percent;
   node.room_streams = facts.room.streams ? 1 : 0;
   node.room_sessions = facts.room.sessions ? 1 : 0;

@@ -11,6 +11,7 @@ constexpr Seconds tidy_every{1};
 }  // namespace
 
 ConnectionQuota::Refusal ConnectionQuota::admit(Key key, BytesView address, Instant now) {
+  if (low_memory_) return Denial::Kind::memory;
   if (limits_.connections >= 0 && open_ >= limits_.connections) return Denial::Kind::full;
   const Refusal refusal = take_place(key, address, now);
   if (refusal) return refusal;

@@ -32,6 +32,7 @@ class ConnectionQuota {
   using Refusal = std::optional<Denial::Kind>;  // Nothing: it comes in.
 
   void set_limits(const ConnectionLimits& limits) { limits_ = limits; }
+  void set_low_memory(bool is_low) { low_memory_ = is_low; }  // Then nobody comes in.
 
   // address: where it comes from; empty: not known yet, or of no meaning.
   Refusal admit(Key key, BytesView address, Instant now);
@@ -52,6 +53,7 @@ class ConnectionQuota {
 
   ConnectionLimits limits_;
   std::int64_t open_ = 0;
+  bool low_memory_ = false;
   std::optional<TokenBucket> bucket_;
   boost::unordered_flat_map<Bytes, Place> places_;
   boost::unordered_flat_map<Key, Bytes> addresses_;

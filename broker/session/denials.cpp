@@ -27,6 +27,7 @@ constexpr auto kinds = std::to_array<KindRow>({
   {"connection", &C::turned_away_address_full, ReasonCode::quota_exceeded,           "its address has as many connections as max_connections_per_address allows"},
   {"connection", &C::turned_away_rate,         ReasonCode::connection_rate_exceeded, "there are more new connections a second than max_connection_rate allows"},
   {"connection", &C::turned_away_address_rate, ReasonCode::connection_rate_exceeded, "its address makes more new connections a second than max_connection_rate_per_address allows"},
+  {"connection", &C::turned_away_memory,       ReasonCode::server_busy,              "memory_limit is reached"},
   {"connection", &C::turned_away_late,         ReasonCode::unspecified_error,        "it did not come in within connect_timeout"},
   {"subscribe",  &C::beyond_filter_levels,     ReasonCode::topic_filter_invalid,     "the filter has more levels than max_filter_levels allows, or more than 4096 bytes"},
   {"subscribe",  &C::beyond_subscriptions,     ReasonCode::quota_exceeded,           "it has as many filters as max_client_subscriptions allows, or the disk has no room for more"},

@@ -108,7 +108,7 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
                                                   : ReasonCode::malformed_packet);
       break;
     }
-    if (c->rate && waits_for_rate(*c, frame)) break;
+    if ((c->rate || settings_.low_memory) && waits_for_rate(*c, frame)) break;
     std::size_t consumed = frame.size;
     const bool stays = handle(*c, frame, consumed);
     taken += consumed;

@@ -17,9 +17,12 @@ Instant silent_until(const Connection& c) {
 
 // It is made to wait, or ended, as the operator has it.
 bool Front::waits_for_rate(Connection& c, const mqtt::Frame& frame) {
+  if (c.state != Connection::State::live || c.peer.own_bridge) return false;
+  throttle_.fit(c.rate, now_);
+  if (!c.rate) return false;
   const Instant ready = throttle_.ready_at(*c.rate, frame, now_);
   if (ready <= now_) return false;
-  if (settings_.limits.ends_fast_clients) {
+  if (settings_.limits.ends_fast_clients && !settings_.low_memory) {
     explain(c, Denial::Kind::client_rate, {}, why_of(Denial::Kind::client_rate));
     end(c, reason_of(Denial::Kind::client_rate));
   } else {

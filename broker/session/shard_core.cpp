@@ -37,7 +37,9 @@ void ShardCore::reload(const ShardSettings& settings) {
   front_.reload();
 }
 
-void ShardCore::set_room(DiskRoom room) {
+void ShardCore::set_room(DiskRoom room, bool low_memory) {
+  settings_.low_memory = low_memory;
+  if (low_memory) room.streams = room.sessions = false;
   lanes_.set_room(room);
   front_.set_room(room == DiskRoom{});
 }

@@ -24,7 +24,8 @@ class ShardCore {
   ShardCore(ShardSettings settings, RouteTable& routes, const Gate& gate, const RuleSet& rules,
             Rng rng);
 
-  void set_room(DiskRoom room);
+  // What the disk has room for; low_memory: nothing new is taken on, and clients are read slowly.
+  void set_room(DiskRoom room, bool low_memory = false);
   void begin_turn(Instant now, StoreMillis store_now, WallMillis wall);
   void on_hop(Hop& hop) { dispatch(hop); }
   void on_committed(const std::vector<storage::CommitOutcome>& outcomes);

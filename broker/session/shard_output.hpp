@@ -103,6 +103,7 @@ struct Denial {
     address_full,
     connection_rate,
     address_rate,
+    memory,
     late,  // It has not said CONNECT in time.
     // It asks for more than a limit allows.
     filter_levels,

@@ -43,6 +43,7 @@ struct ShardSettings {
   std::vector<Bytes> bridge_clients;  // Client ids that belong to our own bridges.
   Bytes response_information;         // For a client that asks; %c is its id. Empty: none.
   ClientLimits limits;
+  bool low_memory = false;           // Nothing new is taken on (broker/app/memory_watch.hpp).
   Duration will_grace{10'000'000};   // For clients that were connected when the node stopped.
   TextMap<std::size_t> stream_keys;  // The most keys of a stream in one lane.
 

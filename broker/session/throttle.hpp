@@ -1,6 +1,7 @@
 // broker/session/throttle.hpp
 //
-// Throttle keeps clients to the rates they may publish and send at: whoever is too fast is not read
+// Throttle keeps clients to the rates they may publish and send at, and all of them to a low one
+// while memory is short: whoever is too fast is not read
 // from until its bucket has something again, so that TCP tells it to wait.
 //
 // Sans-IO. Lives on one shard; not thread-safe. Owned by Front; settings and counters must outlive
@@ -32,7 +33,7 @@ class Throttle {
   Throttle(const ShardSettings& settings, ShardCounters& counters)
       : settings_(settings), counters_(counters) {}
 
-  // Makes or takes away what the settings ask for, when a client has come in and at a reload.
+  // Makes or takes away what the settings ask for.
   void fit(std::unique_ptr<InputRate>& rate, Instant now) const;
   // When the packet may be taken; now at the earliest.
   Instant ready_at(InputRate& rate, const mqtt::Frame& frame, Instant now) const;
@@ -45,6 +46,8 @@ class Throttle {
   std::optional<ConnectionId> take_one_due(Instant now) { return waiting_.take_one_due(now); }
 
  private:
+  TokenBucket::Rate byte_rate() const;
+
   const ShardSettings& settings_;
   ShardCounters& counters_;
   Deadlines<ConnectionId> waiting_;

@@ -221,7 +221,7 @@ TEST_CASE("What would protect or change something is never ignored", "[config]")
       "protocol http_api", "websockets_origin https://a", "http_dir /www", "bind_interface eth0",
       "mount_point a/", "max_qos 1", "accept_protocol_versions 5", "connection x", "sink kafka x",
       "bridge_cafile /c", "cluster x", "crlfile /c", "allow_zero_length_clientid false",
-      "topic # both", "memory_limit 5", "queue_qos0_messages true");
+      "topic # both", "queue_qos0_messages true");
   CAPTURE(line);
   const ConfigOutcome outcome = parse("listener 1883\n" + line + "\nallow_anonymous true\n");
   REQUIRE_FALSE(outcome.ok());
