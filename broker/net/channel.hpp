@@ -43,6 +43,7 @@ class Channel {
   // The last words, to `unsent`.
   void say_goodbye();
 
+  bool shakes_hands() const { return tls_ && tls_->state() == TlsStream::State::handshake; }
   bool has_opened() const { return opened_; }  // And may be over again.
   bool is_open() const { return opened_ && !over_; }
   bool is_over() const { return over_; }

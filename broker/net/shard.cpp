@@ -118,6 +118,7 @@ void Shard::take_mail() {
 }
 
 void Shard::flush() {
+  if (!handshakes_.empty()) go_on_with_handshakes();
   take_mail();
   bool more = true;
   while (more) {
@@ -127,6 +128,7 @@ void Shard::flush() {
   turn_open_ = false;
   goodbye_said_ = stopping_;
   arm_timer();
+  if (!handshakes_.empty()) open_turn();
 }
 
 // What the core asks for, in the order ShardOutput promises. True: it has had new input from it.

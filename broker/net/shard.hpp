@@ -17,6 +17,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "broker/net/handshake_queue.hpp"
 #include "broker/net/mailbox.hpp"
 #include "broker/net/shard_host.hpp"
 #include "broker/net/socket.hpp"
@@ -64,6 +65,7 @@ class Shard {
         : descriptor(context, fd), listener(its_listener) {}
     Descriptor descriptor;
     Listener& listener;
+    bool paused = false;  // Until handshakes_ has room.
   };
 
   void adopt(Handed handed);
@@ -72,6 +74,8 @@ class Shard {
   void admit(int fd, Listener& listener);
   void wait_readable(const SocketRef& socket);
   void read(const SocketRef& socket);
+  void receive(const SocketRef& socket);
+  void go_on_with_handshakes();
   void feed(const SocketRef& socket, BytesView fresh);
   bool wants_input(const Socket& socket);
   void unwrap(const SocketRef& socket, BytesView wire);
@@ -115,6 +119,7 @@ class Shard {
   bool stopping_ = false, goodbye_said_ = false;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   boost::unordered_flat_map<ConnectionId, SocketRef> sockets_;
+  HandshakeQueue handshakes_;
   std::vector<SocketRef> lingering_;  // Closing, with bytes still to be sent or thrown away.
   std::uint64_t connections_ = 0;     // Counter behind ids.
   std::size_t turned_away_ = 0;       // That are still open.

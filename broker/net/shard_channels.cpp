@@ -20,6 +20,23 @@ bool is_passing(int error) { return error == EAGAIN || error == EWOULDBLOCK || e
 
 }  // namespace
 
+void Shard::go_on_with_handshakes() {
+  const Instant limit = host_.now() + HandshakeQueue::time_a_turn;
+  do {
+    const SocketRef socket = handshakes_.take();
+    socket->reading = false;
+    if (socket->parting) {
+      discard(socket);
+    } else if (!socket->closing) {
+      receive(socket);
+    }
+  } while (!handshakes_.empty() && host_.now() < limit);
+  if (handshakes_.is_full()) return;
+  for (const auto& acceptor : acceptors_) {
+    if (acceptor->paused) accept(*acceptor);
+  }
+}
+
 void Shard::unwrap(const SocketRef& socket, BytesView wire) {
   Channel& channel = *socket->channel;
   const bool was_open = channel.has_opened();

@@ -49,6 +49,8 @@ void Shard::listen(int fd, Listener& listener) {
 }
 
 void Shard::accept(Acceptor& acceptor) {
+  acceptor.paused = handshakes_.is_full() && acceptor.listener.tls();
+  if (acceptor.paused) return;
   acceptor.descriptor.async_wait(Descriptor::wait_read, [this, &acceptor](const error_code& error) {
     if (error || stopping_) return;
     accept_ready(acceptor);
@@ -114,6 +116,12 @@ void Shard::wait_readable(const SocketRef& socket) {
 
 void Shard::read(const SocketRef& socket) {
   open_turn();
+  if (!socket->channel || !socket->channel->shakes_hands()) return receive(socket);
+  socket->reading = true;  // It is the queue that waits now.
+  handshakes_.put(socket);
+}
+
+void Shard::receive(const SocketRef& socket) {
   const ssize_t n = ::recv(socket->descriptor.native_handle(), buffer_.data(), buffer_.size(), 0);
   if (n > 0) {
     const BytesView wire{buffer_.data(), static_cast<std::size_t>(n)};

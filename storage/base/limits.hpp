@@ -67,6 +67,8 @@ inline constexpr std::size_t token_bytes = 16 * 1024;
 inline constexpr std::size_t token_keys = 16;
 inline constexpr std::size_t token_key_file_bytes = 256 * 1024;
 
+// TLS handshakes that can go on and wait for their turn, in a shard; a second's worth.
+inline constexpr std::size_t waiting_handshakes = 1'024;
 // What a client may send before its TLS handshake is done; a long chain of certificates fits.
 inline constexpr std::size_t handshake_bytes = 128 * 1024;
 // The HTTP request that asks for a WebSocket; browsers send cookies along.
