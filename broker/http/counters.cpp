@@ -27,7 +27,8 @@ constexpr std::string_view beyond_metric = "naru_beyond_limit_total";
 constexpr std::string_view beyond =
     "What clients were refused by a limit: filters deeper than max_filter_levels, SUBSCRIBEs "
     "beyond "
-    "max_client_subscriptions, and disconnects by on_client_rate.";
+    "max_client_subscriptions, disconnects by on_client_rate, and QoS 2 publishes beyond 16 MB "
+    "without PUBREL.";
 
 // clang-format off
 constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
@@ -47,6 +48,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::beyond_filter_levels, beyond_metric, counter, beyond, {"limit", "filter_levels"}},
   {&C::beyond_subscriptions, beyond_metric, counter, beyond, {"limit", "subscriptions"}},
   {&C::beyond_rate, beyond_metric, counter, beyond, {"limit", "rate"}},
+  {&C::beyond_unreleased, beyond_metric, counter, beyond, {"limit", "unreleased"}},
   {&C::throttled,          "naru_throttled_total",          counter, "How often a client was not read from because it was faster than max_client_publish_rate or max_client_byte_rate."},
   {&C::disconnects,        "naru_disconnects_total",        counter, "Accepted connections that have ended."},
   {&C::takeovers,          "naru_takeovers_total",          counter, "Connections ended by a newer one of the same client id."},

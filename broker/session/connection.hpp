@@ -127,6 +127,7 @@ struct Connection {
   WaitingMessages waiting;
   LazyMap<mqtt::PacketId, GroupPlace> lent;  // By groups, in flight.
   LazyMap<mqtt::PacketId, InboundMessage> inbound;
+  std::uint64_t inbound_bytes = 0;
   LazyMap<mqtt::PacketId, Bytes> commands;  // In flight -> command id.
 
   // What it sends counts, and may be read.

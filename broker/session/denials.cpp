@@ -32,6 +32,7 @@ constexpr auto kinds = std::to_array<KindRow>({
   {"subscribe",  &C::beyond_filter_levels,     ReasonCode::topic_filter_invalid,     "the filter has more levels than max_filter_levels allows, or more than 4096 bytes"},
   {"subscribe",  &C::beyond_subscriptions,     ReasonCode::quota_exceeded,           "it has as many filters as max_client_subscriptions allows, or the disk has no room for more"},
   {"rate",       &C::beyond_rate,              ReasonCode::message_rate_too_high,    "it sends faster than max_client_publish_rate or max_client_byte_rate allows"},
+  {"publish",    &C::beyond_unreleased,        ReasonCode::quota_exceeded,           "it has 16 MB of QoS 2 messages open without PUBREL"},
 });
 // clang-format on
 

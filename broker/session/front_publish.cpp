@@ -149,12 +149,20 @@ void Front::publish_once(Connection& c, mqtt::PacketId id, const MessageView& vi
 void Front::publish_twice(Connection& c, mqtt::PacketId id, const MessageView& view,
                           StoreMillis due_at) {
   if (c.session == 0) {
-    const auto [inbound, is_new] = c.inbound.try_emplace(id);
-    if (is_new) {
-      inbound->second = {storage::Message::make(view), due_at};
-      ++c.open_qos2;
-    } else {
+    if (c.inbound.contains(id)) {
       ++counters_.repeated;
+    } else {
+      MessageRef message = storage::Message::make(view);
+      const std::uint64_t bytes = c.inbound_bytes + message->encoded().size();
+      if (bytes > settings_.max_waiting) {
+        constexpr auto kind = Denial::Kind::unreleased;
+        explain(c, kind, {}, why_of(kind));
+        if (c.version != mqtt::Version::v5) return end(c, reason_of(kind));
+        return acknowledge(c, id, PacketType::pubrec, reason_of(kind));
+      }
+      c.inbound_bytes = bytes;
+      c.inbound[id] = {std::move(message), due_at};
+      ++c.open_qos2;
     }
     return acknowledge(c, id, PacketType::pubrec, ReasonCode::success);
   }
@@ -230,6 +238,7 @@ void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
   }
   const auto [message, due_at] = std::move(inbound->second);
   c.inbound.erase(inbound);
+  c.inbound_bytes -= message->encoded().size();
   if (due_at != 0) {
     publisher_.publish_later({c.lane, 0, 0, 0, due_at, message, {}}, waiter);
     return;

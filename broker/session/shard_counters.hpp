@@ -27,6 +27,7 @@ struct ShardCounters {
   std::uint64_t turned_away_full = 0, turned_away_address_full = 0, turned_away_rate = 0;
   std::uint64_t turned_away_address_rate = 0, turned_away_memory = 0, turned_away_late = 0;
   std::uint64_t beyond_filter_levels = 0, beyond_subscriptions = 0, beyond_rate = 0;
+  std::uint64_t beyond_unreleased = 0;
   std::uint64_t throttled = 0;
 };
 

@@ -109,6 +109,7 @@ struct Denial {
     filter_levels,
     filters_full,
     client_rate,
+    unreleased,
   };
   Kind kind = Kind::connect;
   Bytes client_id, user, address;

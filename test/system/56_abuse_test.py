@@ -125,6 +125,21 @@ def test_a_subscriber_that_never_reads(start_broker, sanitized, join, qos):
     assert broker.counter("dropped_slow") + broker.counter("dropped_queue_full") > 100
 
 
+def test_messages_that_are_never_released(start_broker, sanitized, join, version):
+    """QoS 2 without PUBREL: 16 MB of it are kept for a clean session."""
+    broker = start_broker("")
+    client = join(broker, version)
+    codes = []
+    with observed(broker, sanitized, memory_mib=60):
+        with contextlib.suppress(Closed):
+            for _ in range(200):
+                client.publish_unanswered("a", bytes(1_000_000), 2)
+                codes.append(client.await_kind(Kind.PUBREC).code)
+    assert codes.count(0) == 16
+    assert set(codes[16:]) == ({0x97} if version == V5 else set())
+    assert broker.counter("beyond_limit_unreleased") > 0
+
+
 def test_a_remaining_length_that_will_never_come(start_broker, sanitized, join, dial, version):
     broker = start_broker("")
     with observed(broker, sanitized, memory_mib=40):
