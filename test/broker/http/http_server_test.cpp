@@ -15,6 +15,7 @@
 #include <future>
 #include <thread>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -60,6 +61,7 @@ class Running {
   }
   ~Running() {
     stop();
+    work_.reset();
     thread_.join();
   }
   Running(const Running&) = delete;
@@ -75,6 +77,9 @@ class Running {
 
  private:
   boost::asio::io_context io_{1};
+  // Or the thread may end with the first stop(), and nobody does what the second one asks for.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      io_.get_executor()};
   HttpServer server_;
   std::thread thread_;
 };
