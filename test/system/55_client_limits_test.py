@@ -232,28 +232,3 @@ def test_a_fast_publisher_is_disconnected_where_that_is_wanted(start_broker, joi
     client.expect_refusal(0x96)
     assert broker.counter("beyond_limit_rate") == 1
     assert "max_client_publish_rate" in denials(broker)[-1]
-
-
-def test_memory_sheds_new_work_and_takes_it_up_again(start_broker, join, dial):
-    """Retained messages fill the memory; what is there goes on, and clearing makes room."""
-    broker = start_broker("memory_limit 300M\n")
-    publisher = join(broker)
-    other = join(broker)  # Which sends little, and so does not wait.
-    subscriber = join(broker)
-    subscriber.subscribe("live", 0)
-    payload = bytes(1_000_000)
-    kept = 0
-    while publisher.publish(f"fill/{kept}", payload, 1, retain=True).code != 0x97:
-        kept += 1
-        assert kept < 1000, "no limit"
-    assert 100 < kept < 400
-    assert any("memory_limit" in each for each in broker.status()["problems"])
-    dial(broker).connect("late", 0x89)
-    assert turned_away(broker, "memory") == 1
-    other.publish("live", b"x")
-    assert subscriber.take().payload == b"x"
-    for number in range(kept):
-        assert other.publish(f"fill/{number}", b"", 1, retain=True).code in (0, 0x10)
-    wait_until(lambda: not broker.status()["problems"], 30, "room")
-    assert other.publish("fill/0", payload, 1, retain=True).code in (0, 0x10)
-    dial(broker).connect("late")
