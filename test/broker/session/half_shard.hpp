@@ -16,6 +16,17 @@
 
 namespace naru::test {
 
+// The committer's answer to what a shard has handed out; journal counts the entries.
+inline std::vector<storage::CommitOutcome> outcomes_of(broker::ShardCore& core,
+                                                       std::uint64_t& journal,
+                                                       std::optional<Errc> failure) {
+  std::vector<storage::CommitOutcome> outcomes;
+  for (const storage::CommitUnit& unit : std::exchange(core.output().units, {})) {
+    outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
+  }
+  return outcomes;
+}
+
 struct HalfShard {
   HalfShard() { core.begin_turn(Instant{}, 1, 1); }
 
@@ -24,11 +35,7 @@ struct HalfShard {
     core.end_turn();
   }
   void commit_once(std::optional<Errc> failure = {}) {
-    std::vector<storage::CommitOutcome> outcomes;
-    for (const storage::CommitUnit& unit : std::exchange(core.output().units, {})) {
-      outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
-    }
-    core.on_committed(outcomes);
+    core.on_committed(outcomes_of(core, journal, failure));
     core.end_turn();
   }
   // Commits what has been handed out, and what follows from that, until nothing more comes.

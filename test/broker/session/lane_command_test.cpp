@@ -10,6 +10,7 @@
 #include "broker/routing/filter_index.hpp"
 #include "broker/session/shard_core.hpp"
 #include "cluster/lanes/lane_id.hpp"
+#include "test/broker/session/half_shard.hpp"
 
 namespace naru::broker {
 namespace {
@@ -53,11 +54,7 @@ struct Bench {
     core.end_turn();
   }
   void commit_once(std::optional<Errc> failure = {}) {
-    std::vector<storage::CommitOutcome> outcomes;
-    for (const storage::CommitUnit& unit : std::exchange(core.output().units, {})) {
-      outcomes.push_back({unit.ticket, unit.message && !failure ? ++journal : 0, failure});
-    }
-    core.on_committed(outcomes);
+    core.on_committed(test::outcomes_of(core, journal, failure));
     core.end_turn();
   }
   void commit() {
