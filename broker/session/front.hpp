@@ -160,7 +160,7 @@ class Front final : public LiveSink {
   Deadlines<ConnectionId> deadlines_;
   std::vector<ConnectionId> paused_;
   bool has_room_ = true;  // As far as is known.
-  Bytes scratch_;  // Properties of the publish at hand.
+  Bytes scratch_;         // Properties of the publish at hand.
   std::vector<std::pair<ConnectionId, Bytes>> acked_commands_;  // In this turn.
   Instant now_;
   StoreMillis store_now_ = 0;
