@@ -5,8 +5,8 @@
 //
 // Sans-IO: time goes in, places come out.
 // Lives on:   one shard; not thread-safe.
-// Owned by:   LaneShard, by value. The publishes themselves are outboxes of their lanes, and their
-//             messages lie in the journal.
+// Owned by:   LaneOutboxes, by value. The publishes themselves are outboxes of their lanes, and
+//             their messages lie in the journal.
 // Bounded by: max_delayed_messages for each client, and the disk; some 200 bytes for each.
 //
 //   counted --wait--> waiting --take_due--> taken --pass--> published --landed--> (erased, or

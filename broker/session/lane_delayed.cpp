@@ -1,9 +1,9 @@
-// LaneShard's part that keeps publishes which are not to go out before their time. Each is an
-// outbox of its publisher's lane (lane_outbox.cpp); here is when.
+// LaneOutboxes' part that keeps publishes which are not to go out before their time. Each is an
+// outbox of its publisher's lane (lane_outboxes.cpp); here is when.
 
 #include <utility>
 
-#include "broker/session/lane_shard.hpp"
+#include "broker/session/lane_parts.hpp"
 
 namespace naru::broker {
 
@@ -13,8 +13,8 @@ namespace {
 constexpr StoreMillis retry_after = 1'000;
 }  // namespace
 
-void LaneShard::on(hop::PublishLater& later) {
-  LaneState& lane = led(later.lane);
+void LaneOutboxes::on(hop::PublishLater& later) {
+  LaneState& lane = context_.led(later.lane);
   const bool is_twice = later.packet_id != 0;
   const hop::Received failed{later.connection, later.packet_id, true};
   Session* session = nullptr;
@@ -24,21 +24,22 @@ void LaneShard::on(hop::PublishLater& later) {
   }
   const MessageRef& message = later.message.message;
   const BytesView client_id = message->view().sender;
-  const std::uint64_t most = settings_.max_delayed_messages;
+  const std::uint64_t most = context_.settings.max_delayed_messages;
   if (most != 0 && delayed_.of_client(client_id) >= most) {
-    ++counters_.refused_delayed;
-    if (is_twice) return to_front(later.connection, failed);
+    ++context_.counters.refused_delayed;
+    if (is_twice) return context_.to_front(later.connection, failed);
     if (later.reply.number == 0) return;
-    output_.hops[later.reply.shard].emplace_back(hop::Refused{later.reply.number});
+    context_.output.hops[later.reply.shard].emplace_back(hop::Refused{later.reply.number});
     return;
   }
-  if (!room_.sessions) ++counters_.refused_disk_full;
-  if (!room_.sessions || (later.reply.number != 0 && is_behind_failed(later.reply))) {
-    return is_twice ? to_front(later.connection, failed) : refuse(later.reply);
+  if (!context_.room.sessions) ++context_.counters.refused_disk_full;
+  if (!context_.room.sessions || (context_.units.is_behind_failed(later.reply))) {
+    return is_twice ? context_.to_front(later.connection, failed)
+                    : context_.units.refuse(later.reply);
   }
   if (is_twice && !session->receiving.insert(later.packet_id).second) return;
   delayed_.count(client_id);
-  Unit unit{*this};
+  UnitDraft unit{context_.units};
   owe(lane,
       {OutboxKind::delayed, Bytes{client_id}, later.session, later.packet_id, !is_twice,
        later.due_at},
@@ -51,51 +52,52 @@ void LaneShard::on(hop::PublishLater& later) {
   unit.submit(message->view().qos != 0);
 }
 
-void LaneShard::take_due() {
-  if (failing_) return;
-  while (const auto next = delayed_.take_due(store_now_)) {
-    const Outbox* const outbox = led(next->lane).find_outbox(next->id);
+void LaneOutboxes::take_due() {
+  if (context_.units.failing()) return;
+  while (const auto next = delayed_.take_due(context_.store_now)) {
+    const Outbox* const outbox = context_.led(next->lane).find_outbox(next->id);
     if (outbox == nullptr) continue;
-    output_.fetches.push_back({next->lane, 0, next->id, {0}, {outbox->journal_number}});
+    context_.output.fetches.push_back({next->lane, 0, next->id, {0}, {outbox->journal_number}});
   }
 }
 
-void LaneShard::publish_taken(LiveSink& live) {
+void LaneOutboxes::publish_taken(LiveSink& live) {
   while (const auto next = delayed_.first_taken()) {
-    LaneState& lane = led(next->lane);
+    LaneState& lane = context_.led(next->lane);
     Outbox* const outbox = lane.find_outbox(next->id);
     const bool is_lost = outbox == nullptr || outbox->publishing;
     if (!is_lost && !outbox->message) return;
     delayed_.pass();
-    if (!is_lost) publish_outbox(lane, next->id, *outbox, live);
+    if (!is_lost) publish(lane, next->id, *outbox, live);
   }
 }
 
 // What the journal has of it. A release that knows nothing of delayed publishes lets them go.
-void LaneShard::on_delayed_read(LaneState& lane, std::uint64_t id, Outbox& outbox) {
+void LaneOutboxes::on_delayed_read(LaneState& lane, std::uint64_t id, Outbox& outbox) {
   if (outbox.message) return;
-  ++counters_.dropped_lost;
+  ++context_.counters.dropped_lost;
   outbox.publishing = true;
-  erase_outbox(lane, id, outbox);
+  erase(lane, id, outbox);
 }
 
 // It goes out as of now, whenever it came in: streams keep it from here on. False: it has expired.
-bool LaneShard::begin_delayed(Outbox& outbox) {
+bool LaneOutboxes::begin_delayed(Outbox& outbox) {
   if (!outbox.published) {  // Else once more, for whom there was no room the first time.
-    if (outbox.message->expired(store_now_)) return ++counters_.dropped_expired, false;
-    ++counters_.delayed_published;
+    if (outbox.message->expired(context_.store_now))
+      return ++context_.counters.dropped_expired, false;
+    ++context_.counters.delayed_published;
   }
   MessageView view = outbox.message->view();
-  view.stamp.received_at = wall_;
+  view.stamp.received_at = context_.wall;
   outbox.message = Message::make(view);
   return true;
 }
 
-void LaneShard::retry_delayed(LaneId lane, std::uint64_t id, Outbox& outbox) {
+void LaneOutboxes::delayed_again(LaneId lane, std::uint64_t id, Outbox& outbox) {
   outbox.message = nullptr;
   delayed_.landed(lane, id);
-  delayed_.pause(store_now_ + retry_after);
-  delayed_.wait({store_now_ + retry_after, lane, id});
+  delayed_.pause(context_.store_now + retry_after);
+  delayed_.wait({context_.store_now + retry_after, lane, id});
 }
 
 }  // namespace naru::broker

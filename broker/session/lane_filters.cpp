@@ -1,13 +1,10 @@
-// LaneShard's part that keeps the filters of sessions.
-//
-// One record of a session's filters is on its way at a time: what a client asks next is decided
-// when it has come back, on committed filters, and answered behind it.
+#include "broker/session/lane_filters.hpp"
 
 #include <algorithm>
 
 #include "broker/mqtt/topics.hpp"
 #include "broker/session/filter_quota.hpp"
-#include "broker/session/lane_shard.hpp"
+#include "broker/session/lane_queues.hpp"
 
 namespace naru::broker {
 
@@ -32,23 +29,23 @@ bool has_filter(const Session& session, BytesView filter) {
 
 }  // namespace
 
-void LaneShard::on(hop::Subscribe& subscribe) {
-  LaneState& lane = led(subscribe.lane);
+void LaneFilters::on(hop::Subscribe& subscribe) {
+  LaneState& lane = context_.led(subscribe.lane);
   Session* const session = lane.find_session(subscribe.session);
   if (session == nullptr) return;
   session->filter_hops.emplace_back(std::move(subscribe));
-  change_filters(lane, *session);
+  go_on(lane, *session);
 }
 
-void LaneShard::on(hop::Unsubscribe& unsubscribe) {
-  LaneState& lane = led(unsubscribe.lane);
+void LaneFilters::on(hop::Unsubscribe& unsubscribe) {
+  LaneState& lane = context_.led(unsubscribe.lane);
   Session* const session = lane.find_session(unsubscribe.session);
   if (session == nullptr) return;
   session->filter_hops.emplace_back(std::move(unsubscribe));
-  change_filters(lane, *session);
+  go_on(lane, *session);
 }
 
-void LaneShard::change_filters(LaneState& lane, Session& session) {
+void LaneFilters::go_on(LaneState& lane, Session& session) {
   while (!session.filters_in_flight && !session.filter_hops.empty()) {
     auto next = std::move(session.filter_hops.front());
     session.filter_hops.pop_front();
@@ -64,37 +61,37 @@ void LaneShard::change_filters(LaneState& lane, Session& session) {
 }
 
 // The record is committed, or has failed.
-void LaneShard::filters_settled(LaneState& lane, SessionNumber number) {
+void LaneFilters::settled(LaneState& lane, SessionNumber number) {
   Session* const session = lane.find_session(number);
   if (session == nullptr) return;
   session->filters_in_flight = false;
-  if (!session->filter_hops.empty()) touch(lane, *session);
+  if (!session->filter_hops.empty()) queues_.touch(lane, *session);
 }
 
-void LaneShard::subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe) {
+void LaneFilters::subscribe(LaneState& lane, Session& session, hop::Subscribe& subscribe) {
   refuse_beyond_limit(session.filters, subscribe.filters, subscribe.codes,
-                      settings_.limits.subscriptions);
+                      context_.settings.limits.subscriptions);
   hop::Subscribed done{subscribe.connection, subscribe.packet_id, subscribe.codes, {}};
   hop::Subscribed refused = done;
   for (char& code : refused.codes) {
     if (static_cast<std::uint8_t>(code) < 0x80) code = static_cast<char>(quota_exceeded);
   }
-  if (subscribe.filters.empty()) return to_front(subscribe.connection, std::move(done));
-  if (!room_.sessions) {
-    ++counters_.refused_disk_full;
-    return to_front(subscribe.connection, std::move(refused));
+  if (subscribe.filters.empty()) return context_.to_front(subscribe.connection, std::move(done));
+  if (!context_.room.sessions) {
+    ++context_.counters.refused_disk_full;
+    return context_.to_front(subscribe.connection, std::move(refused));
   }
   for (const FilterRow& row : subscribe.filters) {
     if (wants_retained(row, !has_filter(session, row.filter))) done.retained_for.push_back(row);
   }
   session.filters_in_flight = true;
-  Unit unit{*this};
+  UnitDraft unit{context_.units};
   unit.add(lane, FiltersPut{session.number, std::move(subscribe.filters)});
   unit.reply(shard_of(subscribe.connection), std::move(done), std::move(refused));
   unit.submit(true);
 }
 
-void LaneShard::unsubscribe(LaneState& lane, Session& session, hop::Unsubscribe& unsubscribe) {
+void LaneFilters::unsubscribe(LaneState& lane, Session& session, hop::Unsubscribe& unsubscribe) {
   hop::Unsubscribed done{unsubscribe.connection, unsubscribe.packet_id, {}};
   FiltersErased body{session.number, {}};
   for (Bytes& filter : unsubscribe.filters) {
@@ -102,11 +99,11 @@ void LaneShard::unsubscribe(LaneState& lane, Session& session, hop::Unsubscribe&
     done.codes.push_back(known ? '\0' : static_cast<char>(no_subscription_existed));
     if (known) body.filters.push_back(std::move(filter));
   }
-  if (body.filters.empty()) return to_front(unsubscribe.connection, std::move(done));
+  if (body.filters.empty()) return context_.to_front(unsubscribe.connection, std::move(done));
   hop::Unsubscribed refused = done;
   refused.codes.assign(done.codes.size(), static_cast<char>(unspecified_error));
   session.filters_in_flight = true;
-  Unit unit{*this};
+  UnitDraft unit{context_.units};
   unit.add(lane, std::move(body));
   unit.reply(shard_of(unsubscribe.connection), std::move(done), std::move(refused));
   unit.submit(true);

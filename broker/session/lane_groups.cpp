@@ -1,11 +1,10 @@
-// LaneShard's part that leads groups: who is a member, and which member gets the next message. And
-// what a lane does for its own sessions that are members, wherever their group is led.
+#include "broker/session/lane_groups.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "broker/mqtt/topics.hpp"
-#include "broker/session/lane_shard.hpp"
+#include "broker/session/lane_parts.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
 namespace naru::broker {
@@ -37,83 +36,83 @@ bool is_open(const SessionQueue& queue, std::uint64_t number) {
 
 // ---- members -----------------------------------------------------------------------------------
 
-void LaneShard::on(hop::GroupMember& member) {
+void LaneGroups::on(hop::GroupMember& member) {
   const Bytes client_id = group_client_id(member.group);
-  const auto busy = busy_.find(client_id);
-  if (busy != busy_.end()) return busy->second.emplace_back(std::move(member)), void();
-  LaneState& lane = led(lane_of_group(member.group));
+  if (parts_.clients.is_busy(client_id)) return parts_.clients.wait(client_id, std::move(member));
+  LaneState& lane = context_.led(lane_of_group(member.group));
   Client* const client = lane.find_client(client_id);
   if (client == nullptr || !client->session) {
-    if (member.state != MemberState::left) open_group(client_id, member);
+    if (member.state != MemberState::left) open(client_id, member);
     return;
   }
   Session& session = *client->session;
   if (member.reply != 0) {
-    to_front(member.reply, hop::GroupJoined{member.reply, member.packet_id});
+    context_.to_front(member.reply, hop::GroupJoined{member.reply, member.packet_id});
   }
   session.group->put(std::move(member));
-  if (session.group->empty()) return end_group(lane, session);
-  touch(lane, session);
+  if (session.group->empty()) return end(lane, session);
+  parts_.queues.touch(lane, session);
 }
 
 // Its first member waits until the group is on disk, and so does its SUBACK.
-void LaneShard::open_group(const Bytes& client_id, hop::GroupMember& member) {
-  LaneState& lane = led(lane_of_group(member.group));
+void LaneGroups::open(const Bytes& client_id, hop::GroupMember& member) {
+  LaneState& lane = context_.led(lane_of_group(member.group));
   SessionRow row;
   row.number = lane.log().next().packed();
   row.expiry_s = never_expires;
-  row.created_at = store_now_;
+  row.created_at = context_.store_now;
   const SessionNumber number = row.number;
-  output_.horizon.push_back({HorizonChange::Kind::session_opened, lane.lane(), number, 0, {}});
+  context_.output.horizon.push_back(
+      {HorizonChange::Kind::session_opened, lane.lane(), number, 0, {}});
   const Bytes filter{mqtt::parse_shared(member.group)->filter};
-  busy_[client_id].emplace_back(std::move(member));
-  Unit unit{*this};
+  parts_.clients.wait(client_id, std::move(member));
+  UnitDraft unit{context_.units};
   unit.add(lane, SessionPut{client_id, std::move(row), 0});
   unit.add(lane, FiltersPut{number, {{filter, group_options, 0}}});
   unit.submit(true);
 }
 
 // The last member has gone, and what waits is for nobody.
-void LaneShard::end_group(LaneState& lane, Session& session) {
-  counters_.dropped_group_ended += session.queue.waiting();
+void LaneGroups::end(LaneState& lane, Session& session) {
+  context_.counters.dropped_group_ended += session.queue.waiting();
   const Bytes client_id = session.client_id;
-  busy_[client_id];
-  Unit unit{*this};
+  parts_.clients.begin(client_id);
+  UnitDraft unit{context_.units};
   unit.add(lane, SessionErased{client_id, session.number});
   unit.submit(true);
 }
 
-void LaneShard::retry_groups() {
-  for (auto& [client_id, hops] : std::exchange(failed_groups_, {})) {
+void LaneGroups::retry() {
+  for (auto& [client_id, hops] : std::exchange(failed_, {})) {
     for (ClientHop& hop : hops) {
-      std::visit([this](auto& each) { on(each); }, hop);
+      on(std::get<hop::GroupMember>(hop));
     }
-    LaneState& lane = led(cluster::lane_of(client_id));
+    LaneState& lane = context_.led(cluster::lane_of(client_id));
     Client* const client = lane.find_client(client_id);
     const bool ends = client != nullptr && client->session->group->empty();
-    if (ends && !busy_.contains(client_id)) end_group(lane, *client->session);
+    if (ends && !parts_.clients.is_busy(client_id)) end(lane, *client->session);
   }
-  for (const auto& [lane_id, number] : std::exchange(stalled_groups_, {})) {
-    LaneState& lane = led(lane_id);
+  for (const auto& [lane_id, number] : std::exchange(stalled_, {})) {
+    LaneState& lane = context_.led(lane_id);
     Session* const session = lane.find_session(number);
     if (session == nullptr) continue;
     session->group->stalled = false;
-    touch(lane, *session);
+    parts_.queues.touch(lane, *session);
   }
 }
 
 // ---- messages to members -----------------------------------------------------------------------
 
-void LaneShard::dispatch(LaneState& lane, Session& session) {
+void LaneGroups::dispatch(LaneState& lane, Session& session) {
   Group& group = *session.group;
   while (!group.stalled) {
     const std::uint64_t number = group.next_number(session.queue);
     if (number == 0 || !group.has_taker()) return;
     SessionQueue::Entry& entry = session.queue.at(number);
-    if (!entry.message) fetch(lane, session, number);
+    if (!entry.message) parts_.queues.fetch(lane, session, number);
     if (!entry.message) return;
-    if (entry.message->expired(store_now_)) {
-      ++counters_.dropped_expired;
+    if (entry.message->expired(context_.store_now)) {
+      ++context_.counters.dropped_expired;
       session.queue.drop(number);
       group.forget(number);
       continue;
@@ -122,7 +121,7 @@ void LaneShard::dispatch(LaneState& lane, Session& session) {
   }
 }
 
-void LaneShard::lend(LaneState& lane, Session& session, std::uint64_t number, Group::Member& to) {
+void LaneGroups::lend(LaneState& lane, Session& session, std::uint64_t number, Group::Member& to) {
   SessionQueue::Entry& entry = session.queue.at(number);
   const MessageRef message = std::exchange(entry.message, nullptr);
   const std::uint8_t options = options_for(to, entry.options);
@@ -132,13 +131,13 @@ void LaneShard::lend(LaneState& lane, Session& session, std::uint64_t number, Gr
     session.group->forget(number);
     return;
   }
-  recent_[entry.journal_number % recent_.size()] = {entry.journal_number, message};
+  parts_.queues.remember(entry.journal_number, message);
   session.group->lend(number, to);
   const GroupPlace place{lane.lane(), session.number, number};
   if (to.says.kind == Route::Kind::connection) {
     hop::GroupLend lend{to.says.owner, place, options, Carried{message}, {}};
     if (to.says.subscription_id != 0) lend.subscription_ids = {to.says.subscription_id};
-    return to_front(to.says.owner, std::move(lend));
+    return context_.to_front(to.says.owner, std::move(lend));
   }
   MessageView view = message->view();
   view.origin = origin_of(place);
@@ -146,25 +145,26 @@ void LaneShard::lend(LaneState& lane, Session& session, std::uint64_t number, Gr
 }
 
 // QoS 0: who is connected gets it at once, or nobody does.
-void LaneShard::pass_on(Group& group, const Carried& message, std::uint8_t options) {
+void LaneGroups::pass_on(Group& group, const Carried& message, std::uint8_t options) {
   Group::Member* const member = group.next_connected();
   if (member != nullptr) to_member(*member, message, options_for(*member, options));
 }
 
 // As a publish that matched this member alone.
-void LaneShard::to_member(const Group::Member& to, Carried message, std::uint8_t options) {
+void LaneGroups::to_member(const Group::Member& to, Carried message, std::uint8_t options) {
   hop::PublishTo publish{std::move(message), {}, false, {}};
   Delivery& delivery = publish.deliveries.emplace_back();
   delivery = {to.says.kind, to.says.place, to.says.owner, options, {}};
   if (to.says.subscription_id != 0) delivery.subscription_ids = {to.says.subscription_id};
   const bool is_here = to.says.kind == Route::Kind::connection;
-  const std::uint16_t shard = is_here ? to.says.place : settings_.shard_of_lane(to.says.place);
-  output_.hops[shard].emplace_back(std::move(publish));
+  const std::uint16_t shard =
+      is_here ? to.says.place : context_.settings.shard_of_lane(to.says.place);
+  context_.output.hops[shard].emplace_back(std::move(publish));
 }
 
-void LaneShard::on(const hop::GroupAnswer& answer) {
+void LaneGroups::on(const hop::GroupAnswer& answer) {
   const GroupPlace& place = answer.place;
-  LaneState& lane = led(place.lane);
+  LaneState& lane = context_.led(place.lane);
   Session* const session = lane.find_session(place.group);
   if (session == nullptr || !session->group) {
     if (answer.kind == AnswerKind::received) confirm(answer);
@@ -203,48 +203,60 @@ void LaneShard::on(const hop::GroupAnswer& answer) {
       if (goes_on) group.give_back(place.number);
       if (answer.kind != AnswerKind::failed || group.stalled) break;
       group.stalled = true;
-      stalled_groups_.emplace_back(place.lane, place.group);
+      stalled_.emplace_back(place.lane, place.group);
       break;
   }
-  touch(lane, *session);
+  parts_.queues.touch(lane, *session);
 }
 
-void LaneShard::confirm(const hop::GroupAnswer& answer) {
+void LaneGroups::confirm(const hop::GroupAnswer& answer) {
   hop::GroupTaken taken{answer.connection, answer.packet_id, answer.lane, answer.session,
                         answer.number};
-  if (answer.session == 0) return to_front(answer.connection, taken);
-  output_.hops[settings_.shard_of_lane(answer.lane)].emplace_back(taken);
+  if (answer.session == 0) return context_.to_front(answer.connection, taken);
+  context_.to_leader_of(answer.lane, taken);
+}
+
+void LaneGroups::cursor_committed(Group& group) {
+  for (const auto& answer : std::exchange(group.confirming, {})) confirm(answer);
+}
+
+void LaneGroups::cursor_failed(Group& group) {
+  group.received.insert(group.received.begin(), group.confirming.begin(), group.confirming.end());
+  group.confirming.clear();
+}
+
+void LaneGroups::failed(const Bytes& client_id, std::deque<ClientHop> waiting) {
+  failed_[client_id] = std::move(waiting);
 }
 
 // ---- for sessions that are members -------------------------------------------------------------
 
-void LaneShard::answer(const GroupPlace& place, AnswerKind kind) {
-  output_.hops[settings_.shard_of_lane(place.lane)].emplace_back(
-      hop::GroupAnswer{place, kind, 0, 0, 0, 0, 0});
+void LaneGroups::answer(const GroupPlace& place, AnswerKind kind) {
+  context_.to_leader_of(place.lane, hop::GroupAnswer{place, kind, 0, 0, 0, 0, 0});
 }
 
-void LaneShard::tell_group(MemberState state, LaneId lane, SessionNumber session,
-                           const FilterRow& row) {
+void LaneGroups::tell(MemberState state, LaneId lane, SessionNumber session, const FilterRow& row) {
   hop::GroupMember member{row.filter,  Route::Kind::session, lane, session, state,
                           row.options, row.subscription_id,  0,    0,       0};
   if (state == MemberState::connected) {
-    const auto presence = present_.find(led(lane).find_session(session)->client_id);
-    member.window = presence == present_.end() ? std::uint16_t{1} : presence->second->window;
+    const Presence* const presence =
+        parts_.clients.find(context_.led(lane).find_session(session)->client_id);
+    member.window = presence == nullptr ? std::uint16_t{1} : presence->window;
   }
   const LaneId home = lane_of_group(row.filter);
-  output_.hops[settings_.shard_of_lane(home)].emplace_back(std::move(member));
+  context_.to_leader_of(home, std::move(member));
 }
 
 // It has connected, or is away.
-void LaneShard::tell_groups(LaneState& lane, Session& session) {
+void LaneGroups::tell_all(LaneState& lane, Session& session) {
   const MemberState state = session.connection != 0 ? MemberState::connected : MemberState::away;
   for (const FilterRow& row : session.filters) {
-    if (mqtt::is_shared(row.filter)) tell_group(state, lane.lane(), session.number, row);
+    if (mqtt::is_shared(row.filter)) tell(state, lane.lane(), session.number, row);
   }
 }
 
 // What of its lent messages has come to an end, in whatever way.
-void LaneShard::settle_lent(Session& session) {
+void LaneGroups::settle_lent(Session& session) {
   for (auto at = session.lent.begin(); at != session.lent.end();) {
     if (is_open(session.queue, at->first)) {
       ++at;
@@ -257,7 +269,7 @@ void LaneShard::settle_lent(Session& session) {
 
 // Its client has gone. Another member may have what it has not acknowledged; but a QoS 2 message
 // that it may have seen waits for it, under the id it knows, as long as the session lives.
-void LaneShard::give_back_lent(LaneState& lane, Session& session) {
+void LaneGroups::give_back_lent(LaneState& lane, Session& session) {
   for (auto at = session.lent.begin(); at != session.lent.end();) {
     const std::uint64_t number = at->first;
     const bool open = is_open(session.queue, number);
@@ -269,20 +281,13 @@ void LaneShard::give_back_lent(LaneState& lane, Session& session) {
     answer(at->second, open ? AnswerKind::returned : AnswerKind::done);
     if (open) session.queue.drop(number);
     session.lent.erase(at++);
-    touch(lane, session);
+    parts_.queues.touch(lane, session);
   }
-}
-
-void LaneShard::part(LaneState& lane, Session& session) {
-  session.connection = 0;
-  session.queue.detach();
-  give_back_lent(lane, session);
-  tell_groups(lane, session);
 }
 
 // After a start. The group has kept what it had lent; only a QoS 2 message that the client may know
 // stays with it, and what became of the others is not for this session to say any more.
-void LaneShard::restart_session(LaneState& lane, Session& session) {
+void LaneGroups::restart(LaneState& lane, Session& session) {
   for (auto at = session.lent.begin(); at != session.lent.end();) {
     const std::uint64_t number = at->first;
     const bool open = is_open(session.queue, number);
@@ -295,18 +300,18 @@ void LaneShard::restart_session(LaneState& lane, Session& session) {
     if (open) session.queue.drop(number);
     session.lent.erase(at++);
   }
-  if (session.queue.cursor_dirty()) touch(lane, session);
-  tell_groups(lane, session);
-  if (session.group && session.group->empty()) end_group(lane, session);
+  if (session.queue.cursor_dirty()) parts_.queues.touch(lane, session);
+  tell_all(lane, session);
+  if (session.group && session.group->empty()) end(lane, session);
 }
 
-void LaneShard::on(const hop::GroupTaken& taken) {
-  LaneState& lane = led(taken.lane);
+void LaneGroups::on(const hop::GroupTaken& taken) {
+  LaneState& lane = context_.led(taken.lane);
   Session* const session = lane.find_session(taken.session);
   if (session == nullptr || !is_open(session->queue, taken.number)) return;
   if (session->queue.at(taken.number).state != SessionQueue::State::sent) return;
   if (session->queue.on_pubrec(taken.number)) session->lent.erase(taken.number);
-  touch(lane, *session);
+  parts_.queues.touch(lane, *session);
 }
 
 }  // namespace naru::broker

@@ -6,7 +6,7 @@
 //
 // Sans-IO: no socket, clock, thread, log, matching or configuration.
 // Lives on:   the shard that owns the lane; not thread-safe.
-// Owned by:   LaneShard, by value. Effects name sessions by number, never by pointer.
+// Owned by:   LaneContext, by pointer. Effects name sessions by number, never by pointer.
 // Bounded by: the limits the leader enforces at append.
 #pragma once
 

@@ -3,7 +3,7 @@
 // What a lane's leader remembers of a unit on its way to the disk: the records to apply, and what
 // to say when it has come back; and what it has to come back to itself.
 //
-// Sans-IO values. Owned by LaneShard. Bounded by the fronts' back-pressure.
+// Sans-IO values. Owned by LaneUnits. Bounded by the fronts' back-pressure.
 #pragma once
 
 #include <vector>

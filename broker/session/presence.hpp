@@ -3,7 +3,7 @@
 // Presence is what a lane's leader knows of a client that is connected now, clean or not; and
 // NewCommand what the API asks it to carry to a device.
 //
-// Sans-IO values. Owned by LaneShard, one Presence a client id; lost with the process, because
+// Sans-IO values. Owned by LaneClients, one Presence a client id; lost with the process, because
 // connections are, too.
 #pragma once
 
