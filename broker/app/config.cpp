@@ -64,7 +64,6 @@ constexpr ForeignKeys foreign_keys[] = {
   {"bind_interface", {protective, listener, {}, no_interface}},
   {"mount_point", {protective, listener, {}, "topics cannot be prefixed yet: remove this listener"}},
   {"accept_protocol_versions", {protective, listener, "3,4,5", "all versions are accepted: remove the line only if that is wanted"}},
-  {"max_qos maximum_qos", {protective, listener, "2", "all levels are accepted: remove the line only if that is wanted"}},
   {"listener_auto_id_prefix mptcp", {harmless, listener, {}, no_effect}},
 
   {"bridge_psk bridge_identity", {protective, bridge, {}, no_bridge_psk}},

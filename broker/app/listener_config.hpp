@@ -31,6 +31,7 @@ struct ListenerConfig : AccessConfig {  // Its own under per_listener_settings.
   bool optional = false;                // An address the machine lacks is no error.
   std::optional<bool> allow_anonymous;  // Set: overrides Config::allow_anonymous.
   std::int64_t max_connections = -1;    // -1: as many as the system allows.
+  std::uint8_t max_qos = 2;             // Of what a client publishes, and is granted.
   std::optional<SocketDomain> socket_domain;
   std::string socket_mode;  // Of a Unix socket, in octal digits; empty: 660.
   ClientIdFrom clientid_from = ClientIdFrom::none;

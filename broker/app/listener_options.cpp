@@ -72,6 +72,8 @@ const std::vector<OptionRow<ListenerConfig>>& listener_options() {
   static const std::vector<OptionRow<ListenerConfig>> rows = {
     option<&ListenerConfig::allow_anonymous>({.key = "listener_allow_anonymous", .type = boolean, .reloadable = true, .help = "Overrides allow_anonymous for this listener."}),
     option<&ListenerConfig::max_connections>({.key = "max_connections", .type = integer, .default_text = "-1", .min = -1, .max = 10'000'000, .help = "Connections of this listener; -1 for no limit."}),
+    option<&ListenerConfig::max_qos>({.key = "max_qos", .type = integer, .default_text = "2", .max = 2, .help = "The highest QoS of what a client publishes or leaves as its will here, and of what it is sent; a client of MQTT 5 is told so. Above it the connection ends (0x9B); a SUBSCRIBE is granted this much."}),
+    option<&ListenerConfig::max_qos>({.key = "maximum_qos", .type = integer, .default_text = "2", .max = 2, .help = "Another word for max_qos, as mosquitto has it."}),
     option<&ListenerConfig::clientid_from>({.key = "clientid_from", .type = word, .default_text = "none", .words = "none username cn", .reloadable = true, .help = "username: a client's id is its user name, whatever id it gives, and a client without a user name is refused. cn: the same with the common name of its certificate; needs require_certificate true."}),
     use_username_as_clientid({.key = "use_username_as_clientid", .type = boolean, .reloadable = true, .help = "mosquitto's word for clientid_from: true is username, false is none."}),
     option<&ListenerConfig::optional>({.key = "listener_optional", .type = boolean, .default_text = "false", .help = "Go on without this listener where the machine lacks its address."}),

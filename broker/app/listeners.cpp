@@ -240,6 +240,7 @@ Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint
     const auto shared = std::make_shared<Listener>();
     shared->number = static_cast<std::uint16_t>(&listener - config.listeners.data());
     shared->max_connections = listener.max_connections;
+    shared->max_qos = static_cast<mqtt::Qos>(listener.max_qos);
     std::shared_ptr<const TlsContext> tls;
     const auto made = make_tls(listener, tls);
     if (!made) return made.error();

@@ -61,7 +61,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::wrong_identity,     "naru_wrong_identity_total",     counter, "Connects to a session of another identity."},
   {&C::denied_connects,    "naru_denied_connects_total",    counter, "CONNECTs refused for a user name, a password or a client id."},
   {&C::failed_access_calls, "naru_failed_access_calls_total", counter, "Questions to auth_http_url and acl_http_url without a clear answer; each counts as a refusal."},
-  {&C::denied_publishes,   "naru_denied_publishes_total",   counter, "Publishes and wills refused: a right was missing, the payload was larger than message_size_limit, or the topic begins with $delayed and is no delayed one."},
+  {&C::denied_publishes,   "naru_denied_publishes_total",   counter, "Publishes and wills refused: a right was missing, the payload was larger than message_size_limit, the QoS above max_qos, retain_available false, or the topic begins with $delayed and is no delayed one."},
   {&C::denied_subscribes,  "naru_denied_subscribes_total",  counter, "Filters of SUBSCRIBEs a right was missing for."},
   {&C::denied_deliveries,  "naru_denied_deliveries_total",  counter, "Messages not delivered because their client may not read the topic."},
   {&C::no_match,           "naru_no_match_total",           counter, "Publishes nobody wanted."},

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/mqtt/types.hpp"
+
 namespace naru::broker {
 
 class TlsContext;
@@ -35,6 +37,7 @@ struct Listener {
   bool websockets = false;
   std::vector<std::string> websocket_origins;  // Of pages that may connect; empty: any.
   std::int64_t max_connections = -1;           // -1: no limit.
+  mqtt::Qos max_qos = mqtt::Qos::exactly_once;
 
   // Something stands between the socket and MQTT (broker/net/channel.hpp).
   bool has_layers() const { return proxy_version != 0 || tls() || websockets; }

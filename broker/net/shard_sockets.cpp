@@ -70,6 +70,7 @@ void Shard::accept_ready(Acceptor& acceptor) {
 // Whom a limit keeps out is told so, if that costs no handshake.
 void Shard::admit(int fd, Listener& listener) {
   Peer peer{address_of(fd), listener.number, listener.identity_from != IdentityFrom::connect};
+  peer.max_qos = listener.max_qos;
   const auto refusal = host_.admit_connection(fd, listener, peer.address);
   if (refusal) {
     open_turn();

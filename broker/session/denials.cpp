@@ -40,6 +40,17 @@ const KindRow& row_of(Denial::Kind kind) { return kinds[static_cast<std::size_t>
 
 }  // namespace
 
+std::optional<NotOffered> find_not_offered(const ShardSettings& settings, const Peer& peer,
+                                           mqtt::Qos qos, bool retain) {
+  if (qos > peer.max_qos) {
+    return NotOffered{ReasonCode::qos_not_supported, "its QoS is above max_qos of the listener"};
+  }
+  if (retain && !settings.retain_available) {
+    return NotOffered{ReasonCode::retain_not_supported, "retain_available is false"};
+  }
+  return std::nullopt;
+}
+
 const char* name_of(Denial::Kind kind) { return row_of(kind).name; }
 mqtt::ReasonCode reason_of(Denial::Kind kind) { return row_of(kind).reason; }
 const char* why_of(Denial::Kind kind) { return row_of(kind).why; }

@@ -7,6 +7,8 @@
 // it. Bounded by RateLimit's places: beyond them clients share one.
 #pragma once
 
+#include <optional>
+
 #include "broker/session/shard_output.hpp"
 #include "broker/session/shard_settings.hpp"
 #include "storage/base/rate_limit.hpp"
@@ -18,6 +20,14 @@ inline constexpr BytesView payload_too_large = "the payload is larger than messa
 inline bool is_too_large(const ShardSettings& settings, BytesView payload) {
   return settings.max_payload_size != 0 && payload.size() > settings.max_payload_size;
 }
+
+// Where the broker does not offer what a publish or will asks for: the answer, and for the log why.
+struct NotOffered {
+  mqtt::ReasonCode reason{};
+  BytesView why;
+};
+std::optional<NotOffered> find_not_offered(const ShardSettings& settings, const Peer& peer,
+                                           mqtt::Qos qos, bool retain);
 
 class Denials {
  public:

@@ -258,7 +258,11 @@ mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
     explain(c, Denial::Kind::publish, topic, Bytes{payload_too_large});
     return c.version == Version::v5 ? ReasonCode::packet_too_large : ReasonCode::not_authorized;
   }
-  if (connect.will->retain && !settings_.retain_available) return ReasonCode::retain_not_supported;
+  const mqtt::Will& will = *connect.will;
+  if (const auto lacks = find_not_offered(settings_, c.peer, will.qos, will.retain)) {
+    explain(c, Denial::Kind::publish, topic, Bytes{lacks->why});
+    return c.version == Version::v5 ? lacks->reason : ReasonCode::not_authorized;
+  }
   if ((!c.is_ruled() || may(c, Denial::Kind::publish, topic)) &&
       was_granted(c, Denial::Kind::publish, topic)) {
     return ReasonCode::success;
@@ -368,6 +372,7 @@ void Front::on(const hop::Attached& attached) {
     response_information = with_client_id(settings_.response_information, c->client_id);
   }
   packet.response_information = response_information;
+  packet.maximum_qos = c->peer.max_qos;
   packet.retain_available = settings_.retain_available;
   Bytes properties;
   if (c->is_bridge) {

@@ -53,7 +53,10 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   if (!p.properties_clean && !p.subscription_ids.empty()) {
     return end(c, ReasonCode::protocol_error);
   }
-  if (p.retain && !settings_.retain_available) return end(c, ReasonCode::retain_not_supported);
+  if (const auto lacks = find_not_offered(settings_, c.peer, p.qos, p.retain)) {
+    explain(c, Denial::Kind::publish, p.topic, Bytes{lacks->why});
+    return end(c, lacks->reason, lacks->why);
+  }
   // From here on a delayed publish is one to its real topic.
   std::uint32_t delay_s = 0;
   const bool misnamed = is_delayed(p.topic) && !take_delay(p.topic, delay_s);

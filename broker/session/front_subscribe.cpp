@@ -13,12 +13,16 @@ namespace naru::broker {
 
 namespace {
 
+mqtt::Qos granted_qos(const Connection& c, const mqtt::SubscribeEntry& entry) {
+  return std::min(entry.qos, c.peer.max_qos);
+}
+
 // The subscription options byte of MQTT 5, section 3.8.3.1.
 std::uint8_t options_of(const Connection& c, const mqtt::SubscribeEntry& entry) {
   // A bridge of 3.x cannot ask for these two.
   const bool bridge = c.is_bridge && c.version != mqtt::Version::v5;
   return static_cast<std::uint8_t>(
-      static_cast<int>(entry.qos) | (entry.no_local || bridge ? no_local : 0) |
+      static_cast<int>(granted_qos(c, entry)) | (entry.no_local || bridge ? no_local : 0) |
       (entry.retain_as_published || bridge ? retain_as_published : 0) | entry.retain_handling << 4);
 }
 
@@ -40,7 +44,7 @@ std::uint8_t Front::judge_filter(const Connection& c, const mqtt::SubscribeEntry
   if (!was_granted(c, Denial::Kind::subscribe, entry.filter)) {
     return code(ReasonCode::not_authorized);
   }
-  return static_cast<std::uint8_t>(entry.qos);
+  return static_cast<std::uint8_t>(granted_qos(c, entry));
 }
 
 // Asks about all filters at once.

@@ -46,6 +46,7 @@ struct Peer {
   bool user_from_certificate = false;  // Then CONNECT's user name and password do not count.
   bool own_bridge = false;             // It is one of our bridges: nobody asks what it may.
   mqtt::ReasonCode refusal{};          // A limit keeps it out: the answer to its CONNECT.
+  mqtt::Qos max_qos = mqtt::Qos::exactly_once;  // Of what it publishes, and is granted.
   std::shared_ptr<const PeerNames> names{};
   BytesView user() const { return names ? BytesView{names->user} : BytesView{}; }
   BytesView common_name() const { return names ? BytesView{names->common_name} : BytesView{}; }

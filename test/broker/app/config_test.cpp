@@ -116,6 +116,15 @@ TEST_CASE("Sections take their keys, and global keys stay global behind them", "
   CHECK(config.streams[1].name == "dead-letter");
 }
 
+TEST_CASE("max_qos is of one listener, and before all of them of the default one", "[config]") {
+  const Config config = good(
+      "max_qos 1\nport 1884\nlistener auto 127.0.0.1\nmaximum_qos 0\nlistener auto 127.0.0.2\n");
+  REQUIRE(config.listeners.size() == 3);
+  CHECK(config.listeners[0].max_qos == 1);
+  CHECK(config.listeners[1].max_qos == 0);
+  CHECK(config.listeners[2].max_qos == 2);
+}
+
 TEST_CASE("Dead letters have limits where there are rules, those of their section or others'",
           "[config]") {
   CHECK(good("stream s\n").streams.size() == 1);
@@ -219,7 +228,7 @@ TEST_CASE("What would protect or change something is never ignored", "[config]")
       "require_certificate true", "use_identity_as_username true", "use_subject_as_username 1",
       "tls_version tlsv1.3", "ciphers DEFAULT", "ciphers_tls1.3 x", "capath /c", "tls_engine x",
       "protocol http_api", "websockets_origin https://a", "http_dir /www", "bind_interface eth0",
-      "mount_point a/", "max_qos 1", "accept_protocol_versions 5", "connection x", "sink kafka x",
+      "mount_point a/", "max_qos 3", "accept_protocol_versions 5", "connection x", "sink kafka x",
       "bridge_cafile /c", "cluster x", "crlfile /c", "allow_zero_length_clientid false",
       "topic # both", "queue_qos0_messages true");
   CAPTURE(line);
@@ -233,7 +242,7 @@ TEST_CASE("What would protect or change something is never ignored", "[config]")
 TEST_CASE("What says that we do as we do is fine, and what is harmless is noticed", "[config]") {
   const auto fine = GENERATE(as<std::string>{}, "per_listener_settings false", "persistence true",
                              "persistence 1", "require_certificate false", "protocol mqtt",
-                             "max_qos 2", "accept_protocol_versions 3, 4, 5",
+                             "max_qos 1", "maximum_qos 2", "accept_protocol_versions 3, 4, 5",
                              "allow_zero_length_clientid true", "upgrade_outgoing_qos false now");
   CAPTURE(fine);
   CHECK(parse("password_file p\nlistener 1883\n" + fine + "\n").problems.empty());
