@@ -88,6 +88,30 @@ def test_options_of_subscriptions_come_along(mosquitto, start_broker, join, dial
     assert message.property("subscription_identifier") == 77
 
 
+def test_a_member_of_a_group_gets_what_waited_and_subscribes_again(mosquitto, start_broker, join,
+                                                                   dial, version):
+    """mosquitto.db has the queues of members, but not that they are members."""
+    filters = [("$share/workers/jobs/#", 1), ("own", 1)]
+    member = join(mosquitto, version, "member", **keep(version))
+    assert member.subscribe_many(filters) == [1, 1]
+    member.disconnect()
+    publisher = join(mosquitto, V5)
+    for number in range(5):
+        publisher.publish("jobs/x", str(number), 1)
+    broker, counts = take_over(mosquitto, start_broker)
+    assert (counts["sessions"], counts["subscriptions"], counts["queued"]) == (1, 1, 5)
+    assert counts["shared_subscriptions_left"] == 0
+    client = dial(broker, version)
+    client.connect("member", **keep(version))
+    assert client.connack.session_present
+    assert [int(client.take().payload) for _ in range(5)] == list(range(5))
+    publisher = join(broker, V5)
+    publisher.publish("jobs/x", b"for nobody", 1)
+    client.subscribe_many(filters)
+    publisher.publish("jobs/x", b"new", 1)
+    assert client.take().payload == b"new"
+
+
 def test_qos2_goes_on_where_it_was_both_ways(mosquitto, start_broker, join, dial):
     client = join(mosquitto, V311, "car", clean=False)
     client.subscribe("down", 2)
