@@ -116,6 +116,13 @@ NodeFacts Node::facts() const {
                              each.state, each.counters.sent, each.counters.received,
                              each.counters.dropped, each.counters.repeated});
   }
+  for (const auto& each : store_.former_bridges) {
+    NodeFacts::Bridge& bridge = facts.bridges.emplace_back();
+    bridge.name = each.name;
+    bridge.client_id = each.client_id;
+    bridge.state = "removed";
+    bridge.removed = true;
+  }
   const storage::Committer::Stats stats = committer_->stats();
   facts.commits = {stats.commits, stats.units,        stats.bytes,
                    stats.failed,  stats.commit_times, stats.waits};

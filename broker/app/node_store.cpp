@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <random>
 
+#include "broker/app/bridges.hpp"
+#include "cluster/lanes/lane_id.hpp"
 #include "storage/base/log.hpp"
+#include "storage/tables/schema.hpp"
 
 namespace naru::broker {
 
@@ -62,6 +65,30 @@ Result<void> set_aside(const std::string& directory, const std::string& why, con
   log(Severity::error, "store_set_aside", {{"directory", aside}, {"reason", why}});
   std::fprintf(stderr, "narud: %s (%s)\n", corrupt_store_problem(aside).c_str(), why.c_str());
   return {};
+}
+
+// Keeps who the bridges are, and finds those whose section is gone and whose session is not.
+Result<void> recall_bridges(const Config& config, NodeStore& store) {
+  const auto kept = storage::read_bridges(*store.kv);
+  if (!kept) return kept.error();
+  storage::BridgesRow row;
+  const std::vector<Bytes> clients = bridge_clients(config);
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    row.bridges.push_back({config.bridges[i].name, clients[i]});
+  }
+  for (const storage::BridgesRow::Bridge& each : kept->bridges) {
+    if (std::ranges::find(clients, each.client_id) != clients.end()) continue;
+    const Bytes key = storage::session_key(cluster::lane_of(each.client_id), each.client_id);
+    const auto session = store.kv->get(storage::Family::session, key);
+    if (!session) return session.error();
+    if (!*session) continue;
+    store.former_bridges.push_back(each);
+    row.bridges.push_back(each);
+  }
+  if (row == *kept) return {};
+  storage::Batch batch;
+  batch.put(storage::Family::meta, storage::bridges_key, storage::encode_row(row));
+  return store.kv->commit(batch, storage::Durability::synced);
 }
 
 }  // namespace
@@ -127,7 +154,7 @@ Result<void> open_store(const Config& config, const Clock& clock, NodeStore& sto
       config.downtime_counts == DowntimeCounts::always ||
       (config.downtime_counts == DowntimeCounts::automatic && is_clock_synchronised());
   store.store_base = storage::resume_store_time(*kept, store.wall_at_start, trusted);
-  return {};
+  return recall_bridges(config, store);
 }
 
 }  // namespace naru::broker

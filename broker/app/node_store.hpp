@@ -25,6 +25,8 @@ struct NodeStore {
   WallMillis wall_at_start = 0;
   std::vector<std::string> problems;   // For `naru status`.
   std::vector<std::string> set_aside;  // Corrupt stores, of this start and of earlier ones.
+  // Of no `connection` section any more, with a session here when the node started.
+  std::vector<storage::BridgesRow::Bridge> former_bridges;
 };
 
 // The RocksDB options of a configuration; test builds put their file system in.

@@ -22,6 +22,7 @@ constexpr auto rows = std::to_array<RouteRow>({
   {"GET",    "v1/clients",                 list_clients},
   {"GET",    "v1/clients/*",               get_client},
   {"DELETE", "v1/clients/*/connection",    kick_client},
+  {"DELETE", "v1/clients/*/session",       end_session},
   {"GET",    "v1/subscriptions",           list_subscriptions},
   {"GET",    "v1/retained",                list_retained},
   {"DELETE", "v1/retained",                clear_retained},

@@ -15,6 +15,7 @@ namespace naru::broker {
 namespace {
 
 constexpr std::size_t kick_text_max = 200;
+constexpr std::uint64_t settling_seconds = 5;  // For a client that is just coming or going.
 
 HttpResponse no_such_client(BytesView client_id) {
   return refuse(404, "no client '" + Bytes{client_id} +
@@ -29,6 +30,30 @@ awaitable<std::optional<ClientFacts>> ask_client(Control* control, Bytes client_
       ask<std::optional<ClientFacts>>(control, control->shard_of(client_id), std::move(question));
   std::optional<ClientFacts> client = co_await std::move(asking);
   co_return client;
+}
+
+enum class Ended : std::uint8_t { yes, not_yet, failed };
+
+awaitable<Ended> try_end(Control* control, Bytes client_id) {
+  auto submitted = std::make_shared<bool>(false);
+  std::function<bool(ShardCore&, std::uint64_t)> end = [client_id, submitted](
+                                                           ShardCore& core, std::uint64_t request) {
+    *submitted = core.lanes().end_session(client_id, request);
+    return *submitted;
+  };
+  auto committing = control->commit(control->shard_of(client_id), std::move(end));
+  const bool committed = co_await std::move(committing);
+  if (!committed) co_return Ended::failed;
+  co_return *submitted ? Ended::yes : Ended::not_yet;
+}
+
+Json ended_json(const ClientFacts& client) {
+  log(Severity::notice, "session_ended", {{"client", client.client_id}, {"queued", client.queued}});
+  Json body;
+  body["client_id"] = client.client_id;
+  body["ended"] = true;
+  body["queued"] = client.queued;
+  return body;
 }
 
 // Where the page after this one begins; null after the last.
@@ -122,6 +147,37 @@ Answer kick_client(Call call) {
   body["client_id"] = client_id;
   body["kicked"] = true;
   co_return reply(body);
+}
+
+// DELETE /v1/clients/CLIENT_ID/session
+Answer end_session(Call call) {
+  const Bytes client_id = call.request.path[2];
+  const NodeFacts facts = call.control->facts();
+  for (const NodeFacts::Bridge& bridge : facts.bridges) {
+    if (bridge.removed || bridge.client_id != client_id) continue;
+    co_return refuse(409, "client '" + client_id + "' is bridge " + bridge.name +
+                              "; take its connection section out of the configuration and "
+                              "restart narud first");
+  }
+  Patience patience{call.request, settling_seconds};
+  while (true) {
+    auto asking = ask_client(call.control, client_id);
+    const std::optional<ClientFacts> client = co_await std::move(asking);
+    if (!client || !client->session) {
+      co_return refuse(404, "client '" + client_id + "' has no session; nothing was done");
+    }
+    if (client->connected || patience.over()) {
+      co_return refuse(409, "client '" + client_id +
+                                "' is connected, and its session cannot be taken from it; "
+                                "disconnect it first");
+    }
+    auto ending = try_end(call.control, client_id);
+    const Ended ended = co_await std::move(ending);
+    if (ended == Ended::failed) co_return not_committed();
+    if (ended == Ended::yes) co_return reply(ended_json(*client));
+    auto pausing = Patience::pause();
+    co_await std::move(pausing);
+  }
 }
 
 // GET /v1/subscriptions?filter=F|topic=T&client=ID&limit=CLIENTS&after=CLIENT_ID

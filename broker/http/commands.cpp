@@ -62,10 +62,6 @@ HttpResponse answer_again(const CommandRow& row, const CommandRequest& wanted) {
                          "; a new command needs an id of its own");
 }
 
-HttpResponse not_committed() {
-  return refuse(503, "the store did not take it; see problems in /v1/status, then try again");
-}
-
 // Puts it into the ledger; resumes when it is on disk. False: the store did not take it. `known`
 // is set where a command of this id was there before; then nothing is changed.
 awaitable<bool> submit(Control* control, NewCommand command, std::shared_ptr<MaybeCommand> known) {

@@ -55,6 +55,7 @@ struct NodeFacts {
     bool connected = false;
     std::string state;
     std::uint64_t sent = 0, received = 0, dropped = 0, repeated = 0;  // Publishes.
+    bool removed = false;  // From the configuration; its session was left behind.
   };
 
   std::string id;

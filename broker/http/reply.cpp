@@ -49,6 +49,10 @@ std::optional<std::uint64_t> parse_number(BytesView text) {
   return value;
 }
 
+HttpResponse not_committed() {
+  return refuse(503, "the store did not take it; see problems in /v1/status, then try again");
+}
+
 Result<std::uint64_t> number_parameter(const Query& query, BytesView name, NumberRange range) {
   const auto found = query.find(name);
   if (found == query.end()) return range.fallback;

@@ -29,6 +29,7 @@ HttpResponse reply(const Json& body, unsigned status = 200);
 // The text is one sentence that names the remedy.
 HttpResponse refuse(unsigned status, BytesView text);
 HttpResponse refuse(const Error& error);
+HttpResponse not_committed();  // The store did not take it.
 
 struct NumberRange {
   std::uint64_t least = 0;

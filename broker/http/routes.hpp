@@ -25,6 +25,7 @@ Answer get_ready(Call call);
 Answer list_clients(Call call);
 Answer get_client(Call call);
 Answer kick_client(Call call);
+Answer end_session(Call call);
 Answer list_subscriptions(Call call);
 
 // retained.cpp

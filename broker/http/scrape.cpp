@@ -76,6 +76,7 @@ void add_facts(Scrape& scrape, const NodeFacts& facts) {
 
 void add_bridges(Scrape& scrape, const NodeFacts& facts) {
   for (const NodeFacts::Bridge& each : facts.bridges) {
+    if (each.removed) continue;
     const std::uint64_t connected = each.connected ? 1 : 0;
     scrape.bridges.push_back({{{"bridge", each.name}},
                               {connected, each.sent, each.received, each.dropped, each.repeated}});

@@ -1,5 +1,6 @@
 // GET /v1/status: the node, its health, and everything it counts.
 
+#include <optional>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -62,17 +63,19 @@ Json bridge_json(const NodeFacts::Bridge& bridge, std::uint64_t queued) {
   return json;
 }
 
-// What waits for each of them, in its session.
+// What waits for each of them, in its session; a removed one is told of while it has one.
 awaitable<Json> bridges_json(Control* control, std::vector<NodeFacts::Bridge> bridges) {
   Json list = Json::array();
   for (const NodeFacts::Bridge& bridge : bridges) {
-    Question<std::uint64_t> question = [id = bridge.client_id](ShardCore& core) {
+    using Queued = std::optional<std::uint64_t>;
+    Question<Queued> question = [id = bridge.client_id](ShardCore& core) {
       const auto client = find_client(core, id);
-      return client ? client->queued : std::uint64_t{0};
+      return client && client->session ? Queued{client->queued} : std::nullopt;
     };
-    auto asking = ask<std::uint64_t>(control, control->shard_of(bridge.client_id), question);
-    const std::uint64_t queued = co_await std::move(asking);
-    list.push_back(bridge_json(bridge, queued));
+    auto asking = ask<Queued>(control, control->shard_of(bridge.client_id), question);
+    const Queued queued = co_await std::move(asking);
+    if (bridge.removed && !queued) continue;
+    list.push_back(bridge_json(bridge, queued.value_or(0)));
   }
   co_return list;
 }

@@ -234,6 +234,21 @@ void LaneClients::due(DueKind kind, LaneState& lane, BytesView client_id) {
   unit.submit(true);
 }
 
+bool LaneClients::end_session(BytesView client_id, std::uint64_t request) {
+  LaneState& lane = context_.led(cluster::lane_of(client_id));
+  Client* const client = lane.find_client(client_id);
+  const bool away = client != nullptr && !client->row.connected && !is_busy(client_id);
+  if (!away || client->row.number == 0 || is_group(client_id)) return false;
+  UnitDraft unit{context_.units};
+  unit.request(request);
+  SessionRow row = client->row;
+  if (row.will) fire_will(lane, client_id, row, unit);
+  unit.add(lane, SessionErased{Bytes{client_id}, row.number});
+  begin(Bytes{client_id});
+  unit.submit(true);
+  return true;
+}
+
 // ---- after a start -----------------------------------------------------------------------------
 
 // Whoever was connected when the last run ended is not any more. Its will has a grace, because

@@ -51,6 +51,9 @@ class LaneClients {
 
   // Its session expires, or its will is due.
   void due(DueKind kind, LaneState& lane, BytesView client_id);
+  // For the API, of a client that is away; `request` is answered when it is on disk. False: it has
+  // no session, or is not away.
+  bool end_session(BytesView client_id, std::uint64_t request);
   // Left by the last run.
   void restart(LaneState& lane, const Bytes& client_id, Client& client);
 

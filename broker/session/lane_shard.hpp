@@ -58,6 +58,11 @@ class LaneShard {
     parts_.streams.put_consumer(stream, consumer, cursor, request);
   }
 
+  // Of a client that is away, as if its time were over. False: it has none, or is not away.
+  bool end_session(BytesView client_id, std::uint64_t request) {
+    return parts_.clients.end_session(client_id, request);
+  }
+
   // ---- from the edge ----
   void on_committed(const std::vector<storage::CommitOutcome>& outcomes, LiveSink& live);
   void on_fetched(const Fetched& fetched, LiveSink& live);

@@ -32,14 +32,27 @@ StoreMillis resume_store_time(const TimeRow& kept, WallMillis wall, bool wall_tr
   return kept.store + (counts ? wall - kept.wall : 0);
 }
 
-Result<TimeRow> read_time(const KvStore& store) {
-  const auto kept = store.get(Family::meta, time_key);
+namespace {
+
+// As new where the store has none.
+template <class Row>
+Result<Row> read_row(const KvStore& store, BytesView key) {
+  const auto kept = store.get(Family::meta, key);
   if (!kept) return kept.error();
-  TimeRow row;
+  Row row;
   if (*kept && !decode_row(**kept, row)) {
-    return Error{Errc::newer, "the store's time row is of a later release; use that release"};
+    return Error{Errc::newer,
+                 "the store's " + Bytes{key} + " row is of a later release; use that release"};
   }
   return row;
+}
+
+}  // namespace
+
+Result<TimeRow> read_time(const KvStore& store) { return read_row<TimeRow>(store, time_key); }
+
+Result<BridgesRow> read_bridges(const KvStore& store) {
+  return read_row<BridgesRow>(store, bridges_key);
 }
 
 }  // namespace naru::storage

@@ -1,7 +1,7 @@
 // storage/tables/meta.hpp
 //
-// The node's own rows: who it is, which format its store has, how often it started, and store
-// time.
+// The node's own rows: who it is, which format its store has, how often it started, store time, and
+// which bridges it has had.
 //
 // Store time is what every stored expiry is measured in: a persisted base plus monotonic time. A
 // machine whose clock is wrong, or jumps, expires nothing; time that passed while the node was
@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "storage/base/archive.hpp"
 #include "storage/base/clock.hpp"
@@ -40,8 +41,28 @@ struct TimeRow {
   }
 };
 
+// The client ids here of bridges, of now and of before: what a removed one has left behind is
+// known by it.
+struct BridgesRow {
+  struct Bridge {
+    Bytes name, client_id;
+    bool operator==(const Bridge&) const = default;
+    template <class Archive>
+    void fields(Archive& a) {
+      a(name, client_id);
+    }
+  };
+  std::vector<Bridge> bridges;
+  bool operator==(const BridgesRow&) const = default;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(bridges);
+  }
+};
+
 inline constexpr BytesView node_key = "node";
 inline constexpr BytesView time_key = "time";
+inline constexpr BytesView bridges_key = "bridges";
 
 // Reads who the node is, or makes it (`fresh_node` is its random id), and commits one start more.
 // Errc::newer: the store's format is of a later release, and nothing was written.
@@ -52,5 +73,6 @@ Result<NodeRow> begin_incarnation(KvStore& store, std::uint64_t fresh_node);
 StoreMillis resume_store_time(const TimeRow& kept, WallMillis wall, bool wall_trusted);
 
 Result<TimeRow> read_time(const KvStore& store);
+Result<BridgesRow> read_bridges(const KvStore& store);
 
 }  // namespace naru::storage

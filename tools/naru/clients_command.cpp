@@ -131,6 +131,21 @@ Outcome run_kick(const Invocation& invocation, const ClientsOptions& options) {
   return ExitCode::done;
 }
 
+Outcome run_forget(const Invocation& invocation, const ClientsOptions& options) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const auto answer =
+      broker->call({.method = "DELETE", .path = client_path(options.client_id) + "/session"});
+  if (!answer) return answer.error();
+  if (invocation.json) {
+    print_json(*answer);
+  } else {
+    print("the session of " + printable(options.client_id) + " has ended, with " +
+          member_cell(*answer, "queued") + " queued messages\n");
+  }
+  return ExitCode::done;
+}
+
 Outcome run_subscriptions(const Invocation& invocation, const ClientsOptions& options) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
@@ -213,6 +228,12 @@ void add_clients_command(CLI::App& app, Invocation& invocation) {
                    "For the log and, as the reason string of 0x98, for an MQTT 5 client")
       ->type_name("TEXT");
   call_back(kick, invocation, options, run_kick);
+
+  CLI::App* forget = clients->add_subcommand(
+      "forget", "End the session of a client that is away: its filters, and what waits for it");
+  forget->footer("Example: naru clients forget local.house7");
+  add_client_id(forget, options);
+  call_back(forget, invocation, options, run_forget);
 }
 
 void add_subscriptions_command(CLI::App& app, Invocation& invocation) {

@@ -43,6 +43,16 @@ std::string drops_line(const Json& status) {
   return line;
 }
 
+std::string bridge_line(const Json& bridge) {
+  const auto at = [&](std::string_view path) { return member_cell(bridge, path); };
+  if (at("state") == "removed") {
+    return "not in the configuration any more, " + at("queued") + " queued; naru clients forget " +
+           at("client_id") + " ends its session";
+  }
+  return at("state") + ", " + at("address") + ", " + at("queued") + " queued, " + at("sent") +
+         " sent, " + at("received") + " received, " + at("dropped") + " dropped";
+}
+
 // The lines a person wants; everything else is in --json and in tab-separated output.
 std::string status_for_people(const Json& status) {
   Table table{{"", ""}};
@@ -75,11 +85,7 @@ std::string status_for_people(const Json& status) {
                    " keys, " + member_cell(stream, "bytes") + " bytes"});
   }
   for (const Json& bridge : find_member(status, "bridges")) {
-    table.add({"bridge " + member_cell(bridge, "name"),
-               member_cell(bridge, "state") + ", " + member_cell(bridge, "address") + ", " +
-                   member_cell(bridge, "queued") + " queued, " + member_cell(bridge, "sent") +
-                   " sent, " + member_cell(bridge, "received") + " received, " +
-                   member_cell(bridge, "dropped") + " dropped"});
+    table.add({"bridge " + member_cell(bridge, "name"), bridge_line(bridge)});
   }
   table.add({"commands", at("commands.open") + " open, " + at("commands.ended") + " ended"});
   return table.text(Shape::aligned);

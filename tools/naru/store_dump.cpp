@@ -265,6 +265,16 @@ bool read_meta(const RowView& row, Json& out, About& /*about*/) {
     out["incarnation"] = node.incarnation;
     return true;
   }
+  storage::BridgesRow bridges;
+  if (row.key == storage::bridges_key) {
+    if (!storage::decode_row(row.value, bridges)) return false;
+    Json list = Json::array();
+    for (const auto& each : bridges.bridges) {
+      list.push_back({{"name", each.name}, {"client_id", each.client_id}});
+    }
+    out["bridges"] = std::move(list);
+    return true;
+  }
   storage::TimeRow time;
   if (row.key != storage::time_key || !storage::decode_row(row.value, time)) return false;
   out["store_ms"] = time.store;

@@ -28,6 +28,7 @@ TEST_CASE("Each line of the contract has its route", "[http]") {
       {"GET", {"v1", "clients"}, list_clients},
       {"GET", {"v1", "clients", "a/b"}, get_client},
       {"DELETE", {"v1", "clients", "a/b", "connection"}, kick_client},
+      {"DELETE", {"v1", "clients", "a/b", "session"}, end_session},
       {"GET", {"v1", "subscriptions"}, list_subscriptions},
       {"GET", {"v1", "retained"}, list_retained},
       {"DELETE", {"v1", "retained"}, clear_retained},

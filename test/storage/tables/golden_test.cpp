@@ -196,6 +196,7 @@ TEST_CASE("Every row has its golden bytes and is read back", "[golden]") {
   compare_row("value stream mark", std::get<StreamMarked>(records[14].record.body));
   compare_row("value node", NodeRow{0x0102030405060708, 1, 4});
   compare_row("value time", TimeRow{5'000, 1'700'000'000'000});
+  compare_row("value bridges", BridgesRow{{{"house", "local.house7"}}});
 }
 
 TEST_CASE("The row of an outbox says whether it waits for a time", "[golden]") {
