@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from certificates import Authority
-from narud_server import let_pass, naru_binary, wait_until
+from narud_server import Server, let_pass, naru_binary, wait_until
 
 COUNTS = "lost", "duplicates", "out_of_order", "refused"
 
@@ -134,6 +134,46 @@ def test_messages_over_tls(start_broker, tmp_path):
     told = bench(broker.port, "pairs", *host, "--insecure", "--publishers", 3, "--subscribers", 3,
                  "-n", 30)
     assert_flawless(told)
+
+
+@pytest.fixture(scope="module")
+def guarded(request, tmp_path_factory):
+    """A broker that wants certificates, and the arguments of somebody who has one."""
+    authority = Authority(tmp_path_factory.mktemp("ca"))
+    crt, key = authority.issue("broker", "localhost", alternative="DNS:localhost")
+    mine, my_key = authority.issue("bench", "bench")
+    server = Server(f"listener auto 127.0.0.1\ncertfile {crt}\nkeyfile {key}\n"
+                    f"cafile {authority.crt}\nrequire_certificate true\n"
+                    "use_identity_as_username true").start()
+    request.addfinalizer(server.close)
+    trust = ["-h", "localhost", "--tls", "--cafile", authority.crt]
+    return server, trust, [*trust, "--cert", mine, "--key", my_key]
+
+
+@pytest.mark.parametrize("scenario, arguments", [
+    ("fan-in", ["--publishers", 5, "-n", 100]),
+    ("fan-out", ["--subscribers", 5, "-n", 100]),
+    ("pairs", ["--publishers", 3, "--subscribers", 3, "-n", 100]),
+    ("offline", ["--publishers", 2, "--subscribers", 2, "-n", 100]),
+    ("mixed", ["--publishers", 5, "--subscribers", 5, "-n", 100]),
+    ("retained", ["--publishers", 2, "--subscribers", 2, "-n", 50]),
+    ("idle", ["--subscribers", 20, "--hold", "200ms"]),
+    ("storm", ["--subscribers", 10, "--publishers", 3, "--rounds", 2, "--rate", 200]),
+])
+def test_every_scenario_where_a_certificate_is_required(guarded, scenario, arguments):
+    server, _, with_certificate = guarded
+    told = bench(server.port, scenario, *with_certificate, *arguments)
+    assert told["lost"] == told["refused"] == 0
+    assert told["received"] > 0
+
+
+def test_without_the_certificate_nobody_gets_in(guarded, tmp_path):
+    server, trust, _ = guarded
+    few = "--publishers", 2, "-n", 10
+    assert "certificate" in bench(server.port, "fan-in", *trust, *few, code=3)
+    crt, key = Authority(tmp_path / "other", "Another Authority").issue("bench", "bench")
+    stranger = [*trust, "--cert", crt, "--key", key]
+    assert "TLS" in bench(server.port, "fan-in", *stranger, *few, code=3)
 
 
 def test_loss_is_found(start_broker):
