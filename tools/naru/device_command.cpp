@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "storage/base/clock.hpp"
+#include "tools/naru/absence.hpp"
 #include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
@@ -72,9 +73,10 @@ std::size_t print_states(const Json& command, std::size_t shown, bool json) {
   return states.size();
 }
 
-// Follows a command until its end or until the time is up.
+// Follows a command until its end or until the time is up, over restarts of the broker.
 Outcome follow_command(ControlClient& broker, Json command, Instant deadline, bool json) {
   const SystemClock clock;
+  Absence absence;
   std::size_t shown = 0;
   while (true) {
     shown = print_states(command, shown, json);
@@ -92,7 +94,9 @@ Outcome follow_command(ControlClient& broker, Json command, Instant deadline, bo
                                            "?wait=" + std::to_string(wait.count()) +
                                            "&version=" + find_member(command, "version").dump(),
                                    .wait = wait});
+    if (!next && absence.outlast(next.error(), deadline)) continue;
     if (!next) return next.error();
+    absence.over();
     command = *next;
   }
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "storage/base/clock.hpp"
+#include "tools/naru/absence.hpp"
 #include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
@@ -21,7 +22,7 @@ struct TailOptions {
   std::string name;
   std::string from;
   std::string consumer;
-  bool follow = false;
+  bool follow = false, no_retry = false;
   std::uint64_t limit = 0;
 };
 
@@ -68,7 +69,8 @@ std::string record_line(const Json& record, Shape shape) {
 }
 
 // Follows one stream page by page. A consumer's position is committed only after its records were
-// written and flushed: what was not seen comes again, nothing is skipped.
+// written and flushed: what was not seen comes again, nothing is skipped. A follower outlasts a
+// broker that goes away: it asks again from where it is.
 class Tail {
  public:
   Tail(ControlClient& broker, const TailOptions& options, std::string from, Shape shape)
@@ -105,7 +107,7 @@ class Tail {
     if (!options_.consumer.empty()) path += "&consumer=" + url_encode(options_.consumer);
     const Seconds wait = options_.follow && caught_up_ ? follow_wait : Seconds{0};
     if (wait.count() > 0) path += "&wait=" + std::to_string(wait.count());
-    auto page = broker_.call({.path = std::move(path), .wait = wait});
+    auto page = ask({.path = std::move(path), .wait = wait});
     if (page && !find_member(*page, "cursor").is_string()) {
       return Error{Errc::io, "the broker's answer has no cursor"};
     }
@@ -114,12 +116,25 @@ class Tail {
 
   Outcome commit() {
     if (options_.consumer.empty()) return ExitCode::done;
-    const auto answer = broker_.call({.method = "PUT",
-                                      .path = "/v1/streams/" + url_encode(options_.name) +
-                                              "/consumers/" + url_encode(options_.consumer),
-                                      .body = Json{{"cursor", from_}}.dump()});
+    const auto answer = ask({.method = "PUT",
+                             .path = "/v1/streams/" + url_encode(options_.name) + "/consumers/" +
+                                     url_encode(options_.consumer),
+                             .body = Json{{"cursor", from_}}.dump()});
     if (!answer) return answer.error();
     return ExitCode::done;
+  }
+
+  Result<Json> ask(const ControlClient::Request& request) {
+    while (true) {
+      auto answer = broker_.call(request);
+      if (answer) {
+        absence_.over();
+        was_there_ = true;
+        return answer;
+      }
+      const bool outlasts = was_there_ && options_.follow && !options_.no_retry;
+      if (!outlasts || !absence_.outlast(answer.error())) return answer;
+    }
   }
 
   ControlClient& broker_;
@@ -128,6 +143,8 @@ class Tail {
   const Shape shape_;
   std::uint64_t printed_ = 0;
   bool caught_up_ = false;
+  bool was_there_ = false;
+  Absence absence_;
 };
 
 Outcome run_tail(const Invocation& invocation, const TailOptions& options) {
@@ -160,6 +177,8 @@ void add_stream_command(CLI::App& app, Invocation& invocation) {
                    "default: where the consumer is, else latest with --follow, else earliest")
       ->type_name("POSITION");
   tail->add_flag("--follow,-f", options->follow, "Go on when the end is reached");
+  tail->add_flag("--no-retry", options->no_retry,
+                 "End with 3 when the broker goes away, in place of waiting for it");
   tail->add_option("--consumer", options->consumer,
                    "Remember the position under this name, once records are written out")
       ->check(refuse_empty)
