@@ -99,7 +99,11 @@ Result<void> fill(storage::RocksKv& store, const fs::path& partial, BackupFacts&
   const auto files = list_files(partial / store_name);
   if (!files) return files.error();
   count(facts, *files);
-  return write_manifest(partial, facts, *files);
+  const auto told = write_manifest(partial, facts, *files);
+  if (!told) return told;
+  const auto synced = sync_path(partial / store_name);
+  if (!synced) return synced;
+  return sync_path(partial);
 }
 
 // Nothing where it is not a manifest of ours.
@@ -165,18 +169,11 @@ Result<BackupFacts> take_backup(storage::RocksKv& store, BackupFacts facts) {
     }
   }
   facts.format = storage::store_format;
-  const auto filled = fill(store, partial, facts);
-  if (!filled) {
-    fs::remove_all(partial, error);  // It was made just now.
-    return filled.error();
-  }
-  for (const fs::path& path : {partial / store_name, partial}) {
-    const auto synced = sync_path(path);
-    if (!synced) return synced.error();
-  }
-  const auto named = rename_synced(partial, directory);
-  if (!named) return named.error();
-  return facts;
+  auto taken = fill(store, partial, facts);
+  if (taken) taken = rename_synced(partial, directory);
+  if (taken) return facts;
+  fs::remove_all(partial, error);  // It was made just now.
+  return taken.error();
 }
 
 Result<BackupFacts> restore_backup(const std::string& backup, const std::string& data) {
@@ -201,13 +198,12 @@ Result<BackupFacts> restore_backup(const std::string& backup, const std::string&
   const auto whole = check_files(from / store_name, *files);
   if (!whole) return whole.error();
   const fs::path partial = to / "store.partial";
-  const auto copied = copy_files(from / store_name, partial, *files);
-  if (!copied) {
+  auto restored = copy_files(from / store_name, partial, *files);
+  if (restored) restored = rename_synced(partial, to / store_name);
+  if (!restored) {
     fs::remove_all(partial, error);
-    return copied.error();
+    return restored.error();
   }
-  const auto named = rename_synced(partial, to / store_name);
-  if (!named) return named.error();
   count(facts, *files);
   return facts;
 }

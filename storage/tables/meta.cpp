@@ -55,4 +55,13 @@ Result<BridgesRow> read_bridges(const KvStore& store) {
   return read_row<BridgesRow>(store, bridges_key);
 }
 
+bool is_readable_meta(BytesView key, BytesView value) {
+  NodeRow node;
+  TimeRow time;
+  BridgesRow bridges;
+  if (key == node_key) return decode_row(value, node) && node.format <= store_format;
+  if (key == time_key) return decode_row(value, time);
+  return key == bridges_key && decode_row(value, bridges);
+}
+
 }  // namespace naru::storage

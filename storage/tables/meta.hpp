@@ -75,4 +75,7 @@ StoreMillis resume_store_time(const TimeRow& kept, WallMillis wall, bool wall_tr
 Result<TimeRow> read_time(const KvStore& store);
 Result<BridgesRow> read_bridges(const KvStore& store);
 
+// Whether a row of this family is one that this release knows and can read.
+bool is_readable_meta(BytesView key, BytesView value);
+
 }  // namespace naru::storage

@@ -105,6 +105,14 @@ def test_a_backup_is_whole_or_not_there(own_broker, backup):
     assert (status, "absolute" in answer["error"]) == (400, True)
 
 
+def test_a_backup_that_does_not_get_its_name_leaves_nothing(own_broker, backup):
+    backup.symlink_to(backup.parent / "nowhere")  # Nothing is there, and yet no directory may be.
+    assert "irectory" in take(own_broker, backup, code=1)
+    assert list(backup.parent.iterdir()) == [backup]
+    backup.unlink()
+    take(own_broker, backup)
+
+
 def test_restore_refuses_what_it_must(own_broker, backup, tmp_path):
     take(own_broker, backup)
     target = tmp_path / "data"

@@ -9,6 +9,7 @@
 
 #include "storage/kv/mem_kv.hpp"
 #include "storage/tables/message.hpp"
+#include "storage/tables/meta.hpp"
 #include "storage/tables/retained.hpp"
 #include "storage/tables/schema.hpp"
 
@@ -44,6 +45,9 @@ TEST_CASE("A check of good rows finds nothing wrong", "[store_check]") {
   MemKv store;
   put(store, Family::stream, stream_key(3, "s", 1), stream_row());
   put(store, Family::session, session_key(3, "car1"), encode_row(SessionRow{}));
+  put(store, Family::meta, node_key, encode_row(NodeRow{7, store_format, 3}));
+  put(store, Family::meta, time_key, encode_row(TimeRow{5'000, 6'000}));
+  put(store, Family::meta, bridges_key, encode_row(BridgesRow{{{"house", "local.house7"}}}));
   Batch retained;
   write_retained(retained, "a", 1, message());
   REQUIRE(store.commit(retained, Durability::synced).has_value());
@@ -67,6 +71,21 @@ TEST_CASE("A check counts what it cannot read", "[store_check]") {
   REQUIRE(found.has_value());
   CHECK(found->stream_records == 2);
   CHECK(found->unreadable >= 4);
+}
+
+TEST_CASE("A check reads the node's own rows", "[store_check]") {
+  MemKv store;
+  const Bytes node = encode_row(NodeRow{7, store_format, 3});
+  const auto [key, value] = GENERATE_COPY(values<std::pair<Bytes, Bytes>>({
+      {Bytes{node_key}, node.substr(0, node.size() - 1)},
+      {Bytes{node_key}, encode_row(NodeRow{7, store_format + 1, 3})},
+      {Bytes{time_key}, "\2"},
+      {"unknown", node},
+  }));
+  put(store, Family::meta, key, value);
+  const auto found = check_rows(store);
+  REQUIRE(found.has_value());
+  CHECK(found->unreadable == 1);
 }
 
 }  // namespace naru::tools

@@ -69,14 +69,14 @@ Result<ImportCounts> import_mosquitto_db(const std::string& file, const std::str
   const fs::path partial = fs::path{data} / "store.partial";
   fs::create_directories(data, error);
   if (error) return Error{Errc::io, data + ": " + error.message()};
-  const auto counts = fill(*db, partial, progress);
-  if (!counts) {
-    fs::remove_all(partial, error);
-    return counts.error();
+  auto counts = fill(*db, partial, progress);
+  if (counts) {
+    fs::rename(partial, fs::path{data} / "store", error);
+    if (!error) return *counts;
+    counts = Error{Errc::io, data + ": " + error.message()};
   }
-  fs::rename(partial, fs::path{data} / "store", error);
-  if (error) return Error{Errc::io, data + ": " + error.message()};
-  return *counts;
+  fs::remove_all(partial, error);
+  return counts.error();
 }
 
 }  // namespace naru::tools

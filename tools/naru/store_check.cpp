@@ -6,6 +6,7 @@
 
 #include "broker/session/recovery.hpp"
 #include "storage/kv/rocks_kv.hpp"
+#include "storage/tables/meta.hpp"
 #include "storage/tables/schema.hpp"
 
 namespace naru::tools {
@@ -25,6 +26,15 @@ Result<void> check_streams(const storage::KvStore& store, StoreFindings& found) 
     const bool good = key.done() && storage::decode_row(rows->value(), row) && row.message &&
                       storage::Message::decode(Bytes{*row.message}) != nullptr;
     if (!good) ++found.unreadable;
+  }
+  return rows->status();
+}
+
+// Who the node is, its time and its bridges: a start reads each for itself.
+Result<void> check_meta(const storage::KvStore& store, StoreFindings& found) {
+  const auto rows = store.scan(storage::Family::meta, {}, {});
+  for (; rows->valid(); rows->next()) {
+    if (!storage::is_readable_meta(rows->key(), rows->value())) ++found.unreadable;
   }
   return rows->status();
 }
@@ -51,6 +61,8 @@ Result<StoreFindings> check_rows(const storage::KvStore& store) {
   found.unreadable = read->unreadable;
   const auto streams = check_streams(store, found);
   if (!streams) return streams.error();
+  const auto meta = check_meta(store, found);
+  if (!meta) return meta.error();
   return found;
 }
 
