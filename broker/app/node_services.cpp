@@ -168,7 +168,7 @@ int Node::connect_here(const Bytes& client_id, const Bytes& user) {
   handed.fd = pair[1];
   handed.listener = &bridge_listener_;
   handed.peer.address = "bridge";
-  handed.peer.names = std::make_shared<const PeerNames>(PeerNames{user, {}});
+  handed.peer.names = std::make_shared<const PeerNames>(PeerNames{user, {}, {}});
   handed.peer.own_bridge = true;
   shards_[shard_of(client_id)]->put_handed(std::move(handed));
   return pair[0];

@@ -136,11 +136,14 @@ void Channel::say_goodbye() {
   if (tls_) tls_->say_goodbye(unsent);
 }
 
-Bytes Channel::common_name() const { return tls_ ? tls_->common_name() : Bytes{}; }
-
-Bytes Channel::user(IdentityFrom from) const {
-  if (!tls_ || from == IdentityFrom::connect) return {};
-  return from == IdentityFrom::subject ? tls_->subject() : tls_->common_name();
+PeerNames Channel::names(IdentityFrom from) const {
+  PeerNames names;
+  if (!tls_) return names;
+  names.certificate = tls_->certificate();
+  names.common_name = names.certificate.value(CertificateField::common_name);
+  if (from == IdentityFrom::common_name) names.user = names.common_name;
+  if (from == IdentityFrom::subject) names.user = names.certificate.subject();
+  return names;
 }
 
 }  // namespace naru::broker

@@ -16,6 +16,7 @@
 
 #include "broker/net/listener.hpp"
 #include "broker/net/tls_stream.hpp"
+#include "broker/session/shard_output.hpp"
 #include "broker/transport/packet_frames.hpp"
 #include "broker/transport/websocket_frames.hpp"
 #include "broker/transport/websocket_upgrade.hpp"
@@ -53,8 +54,7 @@ class Channel {
   // Where the PROXY header says the client is; empty: nowhere else than it seems.
   const Bytes& address() const { return address_; }
   // Who the client proved to be, once it has opened.
-  Bytes user(IdentityFrom from) const;
-  Bytes common_name() const;  // Of its certificate; empty: it has none.
+  PeerNames names(IdentityFrom from) const;
   bool is_revoked_by(const TlsContext& later) const { return tls_ && tls_->is_revoked_by(later); }
 
   Bytes unsent;

@@ -61,9 +61,8 @@ void Shard::introduce(Socket& socket) {
       peer.refusal = reason_of(*refusal);
     }
   }
-  PeerNames names{socket.channel->user(socket.listener.identity_from),
-                  socket.channel->common_name()};
-  if (!names.user.empty() || !names.common_name.empty()) {
+  PeerNames names = socket.channel->names(socket.listener.identity_from);
+  if (names.certificate) {
     peer.names = std::make_shared<const PeerNames>(std::move(names));
   }
   core_.front().introduce(socket.id, std::move(peer));

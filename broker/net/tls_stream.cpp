@@ -20,11 +20,6 @@ constexpr std::size_t record_room = 2 * SSL3_RT_MAX_PLAIN_LENGTH;
 
 long control_bio(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-struct FreeX509 {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-using Certificate = std::unique_ptr<X509, FreeX509>;
-
 }  // namespace
 
 BIO_METHOD* TlsStream::new_bio_method() {
@@ -144,41 +139,14 @@ void TlsStream::say_goodbye(Bytes& wire) {
   ERR_clear_error();
 }
 
-Bytes TlsStream::common_name() const {
-  const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
-  if (!certificate) return {};
-  const X509_NAME* const subject = X509_get_subject_name(certificate.get());
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at < 0) return {};
-  unsigned char* text = nullptr;
-  const int size =
-      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-  if (size < 0) return {};
-  Bytes name{reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
-  OPENSSL_free(text);
-  // A zero byte would let "admin\0.example" pass for admin somewhere.
-  return name.find('\0') == Bytes::npos ? name : Bytes{};
+PeerCertificate TlsStream::certificate() const {
+  return PeerCertificate{SSL_get1_peer_certificate(ssl_)};
 }
 
 bool TlsStream::is_revoked_by(const TlsContext& later) const {
   if (context_.get() == &later) return false;  // The handshake has looked.
-  const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
-  return certificate && later.revokes(certificate.get());
-}
-
-Bytes TlsStream::subject() const {
-  const Certificate certificate{SSL_get1_peer_certificate(ssl_)};
-  BIO* const memory = BIO_new(BIO_s_mem());
-  Bytes text;
-  if (certificate && memory != nullptr &&
-      X509_NAME_print_ex(memory, X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253) >
-          0) {
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(memory, &data);
-    text.assign(data, static_cast<std::size_t>(size));
-  }
-  BIO_free(memory);
-  return text;
+  const PeerCertificate mine = certificate();
+  return mine && later.revokes(mine.get());
 }
 
 }  // namespace naru::broker

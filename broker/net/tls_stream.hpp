@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "broker/auth/certificate_fields.hpp"
 #include "broker/net/tls_context.hpp"
 #include "storage/base/bytes.hpp"
 
@@ -53,9 +54,7 @@ class TlsStream {
     return established_;
   }  // The handshake was done, whatever followed.
   const std::string& failure() const { return failure_; }
-  // Of the client's certificate; empty: it has none, or one without such a name.
-  Bytes common_name() const;
-  Bytes subject() const;  // As RFC 2253 has it.
+  PeerCertificate certificate() const;
   // Whether a context that came after this connection's own names its certificate as revoked.
   bool is_revoked_by(const TlsContext& later) const;
 

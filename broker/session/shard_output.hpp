@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "broker/auth/certificate_fields.hpp"
 #include "broker/auth/gate.hpp"
 #include "broker/mqtt/types.hpp"
 #include "broker/routing/filter_index.hpp"
@@ -37,6 +38,7 @@ struct DiskRoom {
 struct PeerNames {
   Bytes user;         // Whom the certificate names; empty: nobody.
   Bytes common_name;  // Of the certificate; empty: it has none.
+  PeerCertificate certificate;
 };
 
 // What is known of a connection before its first packet.
