@@ -121,7 +121,8 @@ Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
             verdict.proof,
             std::move(verdict.user),
             verdict.ends_at,
-            std::move(verdict.acl)};
+            std::move(verdict.acl),
+            std::move(verdict.claims)};
   }
   if (!applicant.user) {
     return {anonymous, "it gave no user name, and anonymous clients are not allowed", 0};
@@ -193,7 +194,7 @@ std::shared_ptr<const Acl> NodeGate::acl_of(ListenerNumber listener) const {
 
 bool NodeGate::admits_will(const AclSubject& subject, BytesView topic) const {
   return std::ranges::any_of(*doors(), [&](const Door& to) {
-    return !to.acl || to.acl->check(subject, Access::write, topic).allowed;
+    return !to.acl || to.acl->could_grant(subject, Access::write, topic);
   });
 }
 

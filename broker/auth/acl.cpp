@@ -36,51 +36,62 @@ std::string_view take_word(std::string_view& text) {
 std::string in_quotes(std::string_view text) { return "'" + std::string{text} + "'"; }
 
 bool has_wildcard(BytesView name) { return name.find_first_of("+#") != BytesView::npos; }
-bool has_level_end(BytesView name) { return name.find('/') != BytesView::npos; }
+bool has_odd_name(const AclSubject& subject) {
+  return has_wildcard(subject.user) || has_wildcard(subject.client_id);
+}
 
-Bytes fill_in(BytesView pattern, const AclSubject& subject) {
-  Bytes filter;
-  while (!pattern.empty()) {
-    const std::size_t percent = std::min(pattern.find('%'), pattern.size());
-    filter.append(pattern.substr(0, percent));
-    pattern.remove_prefix(percent);
-    const BytesView two = pattern.substr(0, 2);
-    if (two == "%c" || two == "%u") {
-      filter.append(two == "%c" ? subject.client_id : subject.user);
-      pattern.remove_prefix(2);
-    } else if (!pattern.empty()) {
-      filter.push_back('%');
-      pattern.remove_prefix(1);
-    }
-  }
-  return filter;
+std::string fault_of_filter(std::string_view topic, const Bytes& shape) {
+  if (topic.size() <= limits::topic_bytes && mqtt::valid_filter(shape)) return {};
+  return in_quotes(topic) +
+         " is no filter of MQTT: '+' and '#' are levels of their own, and '#' is the last";
 }
 
 }  // namespace
 
-std::string Acl::add_rule(std::string_view rest, unsigned number, std::vector<Rule>& rules) {
+// What stands behind `topic` and `pattern`.
+std::string Acl::take_right(std::string_view rest, Right& right, std::string_view& topic) {
   const std::string_view first = take_word(rest);
-  std::string_view topic = trim(rest);
-  Rule rule{{}, bit(Access::read) | bit(Access::write), number};
+  topic = trim(rest);
+  right.grants = bit(Access::read) | bit(Access::write);
   if (first.empty()) return "there is no topic: write for instance 'topic read news/#'";
   if (topic.empty()) {
     topic = first;
-  } else {
-    const auto* const word = std::ranges::find(access_words, first, &AccessWord::word);
-    if (word == std::end(access_words)) {
-      return in_quotes(first) +
-             " is none of read, write, readwrite and deny; a topic with blanks needs one of them "
-             "in front";
-    }
-    rule.grants = word->grants;
+    return {};
   }
-  if (topic.size() > limits::topic_bytes || !mqtt::valid_filter(topic)) {
+  const auto* const word = std::ranges::find(access_words, first, &AccessWord::word);
+  if (word == std::end(access_words)) {
+    return in_quotes(first) +
+           " is none of read, write, readwrite and deny; a topic with blanks needs one of them "
+           "in front";
+  }
+  right.grants = word->grants;
+  return {};
+}
+
+std::string Acl::add_topic(const Right& right, std::string_view topic, std::vector<Rule>& rules) {
+  std::string fault = fault_of_filter(topic, Bytes{topic});
+  if (!fault.empty()) return fault;
+  const auto meant = PolicyPattern::parse(topic);  // %c and what is no variable is text, as ever.
+  if (meant && topic.find("${") != std::string_view::npos) {
     return in_quotes(topic) +
-           " is no filter of MQTT: '+' and '#' are levels of their own, and '#' is the last";
+           " has a variable, which is filled in for 'pattern' only: write that instead of 'topic'";
   }
   if (mqtt::is_shared(topic)) return {};  // No message has such a topic: the rule says nothing.
-  rule.filter = topic;
-  rules.push_back(std::move(rule));
+  rules.push_back({right, Bytes{topic}});
+  return {};
+}
+
+std::string Acl::add_pattern(const Right& right, std::string_view topic) {
+  auto pattern = PolicyPattern::parse(topic);
+  if (!pattern) return pattern.error().text;
+  std::string fault = fault_of_filter(topic, pattern->shape());
+  if (!fault.empty()) return fault;
+  if (mqtt::is_shared(pattern->shape())) return {};
+  for (PolicyVariable& each : pattern->variables()) {
+    const bool is_new = std::ranges::find(variables_, each) == variables_.end();
+    if (is_new && !each.is_name()) variables_.push_back(std::move(each));
+  }
+  patterns_.push_back({right, std::move(*pattern)});
   return {};
 }
 
@@ -89,8 +100,14 @@ std::string Acl::add_line(std::string_view line, unsigned number, std::size_t& s
   if (line.starts_with('#') || trim(line).empty()) return {};
   std::string_view rest = line;
   const std::string_view key = take_word(rest);
-  if (key == "topic") return add_rule(rest, number, sections_[section]);
-  if (key == "pattern") return add_rule(rest, number, patterns_);
+  if (key == "topic" || key == "pattern") {
+    Right right{0, number};
+    std::string_view topic;
+    std::string fault = take_right(rest, right, topic);
+    if (!fault.empty()) return fault;
+    return key == "pattern" ? add_pattern(right, topic)
+                            : add_topic(right, topic, sections_[section]);
+  }
   if (key != "user") {
     return in_quotes(key) +
            " begins no rule: expected user, topic or pattern and a blank behind it; a comment "
@@ -111,7 +128,7 @@ Result<Acl> Acl::parse(std::string_view text, const std::string& name) {
       text, name,
       [&](std::string_view line, unsigned number) { return acl.add_line(line, number, section); });
   if (!faults.empty()) return Error{Errc::invalid, faults};
-  const auto denies = [](const Rule& rule) { return rule.grants == 0; };
+  const auto denies = [](const Right& right) { return right.grants == 0; };
   for (std::vector<Rule>& rules : acl.sections_) {
     std::stable_partition(rules.begin(), rules.end(), denies);
   }
@@ -132,23 +149,36 @@ const std::vector<Acl::Rule>& Acl::rules_of(BytesView user) const {
 template <class Denies, class Grants>
 AclVerdict Acl::decide(const AclSubject& subject, Access access, const Denies& denies,
                        const Grants& grants) const {
-  const auto decides = [&](const Rule& rule, BytesView filter) {
-    if (rule.grants == 0) return denies(filter);
-    return (rule.grants & bit(access)) != 0 && grants(filter);
+  const auto decides = [&](const Right& right, BytesView filter) {
+    if (right.grants == 0) return denies(filter);
+    return (right.grants & bit(access)) != 0 && grants(filter);
   };
   for (const Rule& rule : rules_of(subject.user)) {
     if (decides(rule, rule.filter)) return {rule.grants != 0, rule.line};
   }
-  for (const Rule& rule : patterns_) {
-    const bool takes_user = rule.filter.find("%u") != Bytes::npos;
-    const bool takes_client = rule.filter.find("%c") != Bytes::npos;
-    // A wildcard in a name could widen any pattern it stands in; a '/' would move its levels.
-    if (has_wildcard(subject.user) || has_wildcard(subject.client_id)) return {false, rule.line};
-    if (takes_user && subject.user.empty()) continue;
-    const bool moves = (takes_user && has_level_end(subject.user)) ||
-                       (takes_client && has_level_end(subject.client_id));
-    if (moves && rule.grants != 0) continue;
-    if (decides(rule, fill_in(rule.filter, subject))) return {rule.grants != 0, rule.line};
+  bool is_short = false;
+  for (const Pattern& pattern : patterns_) {
+    // A wildcard in a name could widen any pattern it stands in.
+    if (has_odd_name(subject)) return {false, pattern.line};
+    const PolicyPattern::Filled filled = pattern.filter.fill(subject);
+    const bool grants_nothing = filled.moves != nullptr && pattern.grants != 0;
+    is_short |= filled.lacks != nullptr || grants_nothing;
+    if (filled.lacks != nullptr || grants_nothing) continue;
+    if (decides(pattern, filled.filter)) return {pattern.grants != 0, pattern.line};
+  }
+  return is_short ? find_shortage(subject, access, grants) : AclVerdict{};
+}
+
+// Of what no rule grants.
+template <class Grants>
+AclVerdict Acl::find_shortage(const AclSubject& subject, Access access,
+                              const Grants& grants) const {
+  for (const Pattern& pattern : patterns_) {
+    if ((pattern.grants & bit(access)) == 0) continue;
+    const PolicyPattern::Filled filled = pattern.filter.fill(subject);
+    const PolicyVariable* const cause = filled.lacks != nullptr ? filled.lacks : filled.moves;
+    if (cause == nullptr || !grants(filled.filter)) continue;
+    return {false, 0, cause, !value_of(*cause, subject).empty(), pattern.line};
   }
   return {};
 }
@@ -165,9 +195,25 @@ AclVerdict Acl::check_filter(const AclSubject& subject, BytesView filter) const 
       [&](BytesView granted) { return mqtt::filters_overlap(granted, filter); });
 }
 
+bool Acl::could_grant(const AclSubject& subject, Access access, BytesView topic) const {
+  const AclVerdict verdict = check(subject, access, topic);
+  if (verdict.allowed || verdict.line != 0) return verdict.allowed;
+  return std::ranges::any_of(patterns_, [&](const Pattern& pattern) {
+    if ((pattern.grants & bit(access)) == 0) return false;
+    const PolicyPattern::Filled filled = pattern.filter.fill(subject);
+    return filled.lacks != nullptr && !filled.lacks->is_name() &&
+           mqtt::filter_matches(filled.filter, topic);
+  });
+}
+
 std::string Acl::explain(const AclVerdict& verdict) const {
-  if (verdict.line == 0) return "no rule of " + name_ + " grants it";
-  return name_ + ":" + std::to_string(verdict.line);
+  if (verdict.line != 0) return name_ + ":" + std::to_string(verdict.line);
+  const std::string text = "no rule of " + name_ + " grants it";
+  if (verdict.short_of == nullptr) return text;
+  const Bytes variable = to_string(*verdict.short_of);
+  return text + "; line " + std::to_string(verdict.short_line) + " would: " +
+         (verdict.has_value ? "the value of " + variable + " may not stand in a topic"
+                            : "no value for " + variable);
 }
 
 }  // namespace naru::broker

@@ -5,7 +5,8 @@
 //   topic read news/#                 before the first user: for clients without a user name
 //   user alice
 //   topic readwrite home/alice/#      read, write, readwrite or deny; none of them: readwrite
-//   pattern write car/%c/telemetry    for everybody; %c is the client id, %u the user name
+//   pattern write car/%c/telemetry    for everybody; broker/auth/policy_pattern.hpp has what may
+//                                     stand in it
 //
 // What no rule grants is denied. A client's own rules come first, then the patterns; within each of
 // the two a deny wins.
@@ -20,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/auth/policy_pattern.hpp"
 #include "broker/routing/filter_index.hpp"
 #include "storage/base/bytes.hpp"
 #include "storage/base/result.hpp"
@@ -28,15 +30,14 @@ namespace naru::broker {
 
 enum class Access : std::uint8_t { read = 1, write = 2 };
 
-// Who asks. An empty user: the client gave no name.
-struct AclSubject {
-  BytesView user;
-  BytesView client_id;
-};
-
 struct AclVerdict {
   bool allowed = false;
   unsigned line = 0;  // Of the rule that decided; 0: no rule grants it.
+  // No rule grants it, but this pattern would if its client had a value for the variable, or
+  // another one. Null: there is none. Valid as long as the Acl.
+  const PolicyVariable* short_of = nullptr;
+  bool has_value = false;
+  unsigned short_line = 0;
 };
 
 class Acl {
@@ -47,28 +48,44 @@ class Acl {
   AclVerdict check(const AclSubject& subject, Access access, BytesView topic) const;
   // Refuses a filter none of whose topics may be read.
   AclVerdict check_filter(const AclSubject& subject, BytesView filter) const;
+  // Of who has gone, and was asked for its values when it came: whether a rule may still grant it,
+  // whatever they were. Rules that deny, and need them, do not count.
+  bool could_grant(const AclSubject& subject, Access access, BytesView topic) const;
   // For the log: what refused.
   std::string explain(const AclVerdict& verdict) const;
+  // Those its patterns name, without client id and user name; each once.
+  const std::vector<PolicyVariable>& variables() const { return variables_; }
 
  private:
-  struct Rule {
-    Bytes filter;             // Of a pattern: with its %c and %u.
+  struct Right {
     std::uint8_t grants = 0;  // Of Access; 0: deny.
     unsigned line = 0;
+  };
+  struct Rule : Right {
+    Bytes filter;
+  };
+  struct Pattern : Right {
+    PolicyPattern filter;
   };
   static constexpr std::size_t anonymous = 0;
 
   std::string add_line(std::string_view line, unsigned number, std::size_t& section);
-  static std::string add_rule(std::string_view rest, unsigned number, std::vector<Rule>& rules);
+  static std::string take_right(std::string_view rest, Right& right, std::string_view& topic);
+  static std::string add_topic(const Right& right, std::string_view topic,
+                               std::vector<Rule>& rules);
+  std::string add_pattern(const Right& right, std::string_view topic);
   const std::vector<Rule>& rules_of(BytesView user) const;
   template <class Denies, class Grants>
   AclVerdict decide(const AclSubject& subject, Access access, const Denies& denies,
                     const Grants& grants) const;
+  template <class Grants>
+  AclVerdict find_shortage(const AclSubject& subject, Access access, const Grants& grants) const;
 
   std::string name_;
   // Denies first, each kind in the order of its lines.
   std::vector<std::vector<Rule>> sections_{1};
-  std::vector<Rule> patterns_;
+  std::vector<Pattern> patterns_;
+  std::vector<PolicyVariable> variables_;
   TextMap<std::size_t> users_;  // -> section
 };
 

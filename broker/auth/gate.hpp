@@ -66,6 +66,7 @@ struct Admission {
   Bytes user{};                      // Whom a token names where the client gave no name.
   WallMillis ends_at = 0;            // When this comes to its end; 0: never.
   std::shared_ptr<const Acl> acl{};  // What a token allows at most; null: anything.
+  NamedValues claims{};              // Of a token.
 
   bool is_admitted() const { return verdict == Verdict::admitted; }
 };

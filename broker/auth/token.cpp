@@ -105,6 +105,15 @@ bool read_acl(const Json* claim, std::shared_ptr<const Acl>& acl) {
   return true;
 }
 
+NamedValues values_of(const Json& claims) {
+  NamedValues values;
+  for (const auto& [name, value] : claims.items()) {
+    if (const std::string* const text = text_of(&value)) values.add(name, *text);
+    if (value.is_number_integer()) values.add(name, value.dump());
+  }
+  return values;
+}
+
 }  // namespace
 
 bool looks_like_token(BytesView text) { return std::count(text.begin(), text.end(), '.') == 2; }
@@ -152,6 +161,7 @@ const char* judge_claims(BytesView claims, const TokenRule& rule, WallMillis now
   if (!read_acl(find(*object, "acl"), found.acl)) {
     return "the acl of its token is not {\"read\": [FILTER, ...], \"write\": [FILTER, ...]}";
   }
+  found.values = values_of(*object);
   return nullptr;
 }
 

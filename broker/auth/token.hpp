@@ -37,6 +37,7 @@ struct TokenClaims {
   Bytes user;
   WallMillis ends_at = 0;
   std::shared_ptr<const Acl> acl;  // Of the claim `acl`: what it may do at most; null: anything.
+  NamedValues values;              // Of the claims that are strings or integers.
 };
 
 // How far the clock of who signs may be from ours.

@@ -14,7 +14,8 @@ TokenCheck::Verdict TokenCheck::judge(BytesView token, std::optional<BytesView> 
   TokenClaims claims;
   if (const char* const why = judge_claims(parts.claims, rule_, now, claims)) return {why};
   if (user && *user != claims.user) return {"its token names another user"};
-  return {nullptr, std::move(claims.user), claims.ends_at, signer ^ salt(), std::move(claims.acl)};
+  return {nullptr,         std::move(claims.user), claims.ends_at,
+          signer ^ salt(), std::move(claims.acl),  std::move(claims.values)};
 }
 
 bool TokenCheck::has(std::uint64_t proof) const {

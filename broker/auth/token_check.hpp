@@ -23,6 +23,7 @@ class TokenCheck {
     WallMillis ends_at = 0;
     std::uint64_t proof = 0;  // Stands for key and rule.
     std::shared_ptr<const Acl> acl{};
+    NamedValues claims{};
   };
 
   TokenCheck() = default;  // Takes none.

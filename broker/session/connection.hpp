@@ -71,6 +71,7 @@ struct Grants {
   std::shared_ptr<const Acl> token_acl;  // Beside that of its listener: both have to allow.
   WallMillis end_at = 0;                 // When its token expires; 0: never.
   std::vector<KnownRight> known;
+  std::unique_ptr<PolicyValues> values;  // None: its credentials say nothing that patterns name.
 };
 
 struct Connection {

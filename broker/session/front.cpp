@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/mqtt/encoder.hpp"
+#include "broker/session/connection_values.hpp"
 #include "storage/base/check.hpp"
 #include "storage/base/limits.hpp"
 
@@ -274,6 +275,7 @@ void Front::reload() {
     if (!c.is_in() || c.peer.own_bridge) continue;
     c.acl = gate_.acl_of(c.peer.listener);
     c.asks_rights = gate_.asks_rights(c.peer.listener);
+    learn_certificate(c);
     if (c.granted) c.granted->known.clear();
     throttle_.fit(c.rate, now_);
     if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
@@ -303,7 +305,7 @@ void Front::shut_down() {
 // ---- rights ------------------------------------------------------------------------------------
 
 bool Front::may(const Connection& c, Denial::Kind kind, BytesView topic) {
-  const AclSubject subject{c.identity, c.client_id};
+  const AclSubject subject = subject_of(c);
   const Access access = kind == Denial::Kind::publish ? Access::write : Access::read;
   for (const Acl* const acl : {static_cast<const Acl*>(c.acl.get()), c.token_acl()}) {
     if (acl == nullptr) continue;

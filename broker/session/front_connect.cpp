@@ -7,6 +7,7 @@
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "broker/mqtt/varint.hpp"
+#include "broker/session/connection_values.hpp"
 #include "broker/session/delayed_topic.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
@@ -238,6 +239,8 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
   }
   c.acl = gate_.acl_of(c.peer.listener);
   c.asks_rights = gate_.asks_rights(c.peer.listener);
+  learn_claims(c, admission.claims);
+  learn_certificate(c);
   return ReasonCode::success;
 }
 

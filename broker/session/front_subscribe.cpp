@@ -4,6 +4,7 @@
 
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/connection_values.hpp"
 #include "broker/session/filter_quota.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/subscription_options.hpp"
@@ -52,7 +53,7 @@ bool Front::knows_rights(Connection& c, const mqtt::Subscribe& packet) {
   std::size_t count = 0;
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
     if (++count > limits::filters_per_packet) break;  // It will be refused.
-    if (c.acl && !c.acl->check_filter({c.identity, c.client_id}, entry.filter).allowed) continue;
+    if (c.acl && !c.acl->check_filter(subject_of(c), entry.filter).allowed) continue;
     knows_right(c, Denial::Kind::subscribe, entry.filter);
   }
   return c.rights_open == 0;

@@ -93,6 +93,9 @@ inline constexpr std::size_t uncommitted_bytes_per_shard = 32 * 1024 * 1024;
 inline constexpr std::size_t config_file_bytes = 4 * 1024 * 1024;
 inline constexpr std::size_t password_file_bytes = 256 * 1024 * 1024;
 inline constexpr std::size_t acl_file_bytes = 64 * 1024 * 1024;
+// What a certificate or a token says of a client, and a pattern of an acl_file may name: more is no
+// level of a topic that anybody would choose.
+inline constexpr std::size_t policy_value_bytes = 256;
 // A rule is matched like a session; a hundred are many.
 inline constexpr std::size_t rules = 1024;
 inline constexpr std::size_t streams = 256;

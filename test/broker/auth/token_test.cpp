@@ -203,4 +203,26 @@ TEST_CASE("Claims keep the rule of who they are for and from", "[token]") {
   if (why != nullptr && row.why != nullptr) CHECK(BytesView{why}.find(row.why) != BytesView::npos);
 }
 
+TEST_CASE("A token gives its claims that are strings or integers", "[token]") {
+  const Bytes longest(limits::policy_value_bytes, 'x');
+  const Bytes claims = R"({"sub":"car1","exp":1700000100,"fleet":"seven","n":-7,)"
+                       R"("big":18446744073709551615,"https://a/b":"x/y","long":")" +
+                       longest + R"(","longer":"x)" + longest +
+                       R"(","half":0.5,"yes":true,"none":null,"list":["a"],"map":{"a":1},)"
+                       R"("empty":""})";
+  TokenClaims found;
+  REQUIRE(judge_claims(claims, {}, now, found) == nullptr);
+  CHECK(found.values.find("sub") == BytesView{"car1"});
+  CHECK(found.values.find("exp") == BytesView{"1700000100"});
+  CHECK(found.values.find("fleet") == BytesView{"seven"});
+  CHECK(found.values.find("n") == BytesView{"-7"});
+  CHECK(found.values.find("big") == BytesView{"18446744073709551615"});
+  CHECK(found.values.find("https://a/b") == BytesView{"x/y"});
+  CHECK(found.values.find("long") == BytesView{longest});
+  for (const char* const none : {"longer", "half", "yes", "none", "list", "map", "empty", "a"}) {
+    CAPTURE(none);
+    CHECK_FALSE(found.values.find(none));
+  }
+}
+
 }  // namespace naru::broker

@@ -33,12 +33,13 @@ class ScriptedGate final : public Gate {
   }
   ClientIdRule client_ids(ListenerNumber) const override { return {}; }
   bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return admits; }
-  std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return nullptr; }
+  std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return acl; }
   bool asks_rights(ListenerNumber) const override { return asks; }
   bool admits_will(const AclSubject&, BytesView) const override { return true; }
 
   Admission admission{Verdict::later};
   bool admits = true, offers_scram = true, asks = false;
+  std::shared_ptr<const Acl> acl;
 };
 
 // Type, reason and authentication data of a packet.
