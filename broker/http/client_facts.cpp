@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/connection_values.hpp"
 #include "broker/session/shard_core.hpp"
 #include "cluster/lanes/lane_id.hpp"
 
@@ -69,6 +70,7 @@ void add_presence(ClientFacts& facts, const Presence& presence, const Front& fro
     facts.throttled = connection->rate->waits;
     facts.is_throttled = connection->rate->waiting;
   }
+  facts.variables = named_values(*connection);
   if (connection->session != 0) return;
   facts.filters = connection->filters;
   facts.in_flight = connection->window.in_flight();
@@ -104,6 +106,8 @@ Json client_json(const ClientFacts& client) {
   json["window"] = client.window;
   json["throttled"] = client.throttled;
   json["is_throttled"] = client.is_throttled;
+  Json& variables = json["variables"] = Json::object();
+  for (const auto& [name, value] : client.variables) variables[name] = text_json(value);
   json["lane"] = cluster::lane_of(client.client_id);
   Json& will = json["will"] = nullptr;
   if (client.will) {
@@ -155,6 +159,10 @@ std::vector<Bytes> explain(const ClientFacts& client) {
   if (client.throttled != 0) {
     told.push_back("It has sent faster than its limit " + number(client.throttled) +
                    " times and was made to wait" + (client.is_throttled ? ", as it is now." : "."));
+  }
+  for (const auto& [name, value] : client.variables) {
+    told.push_back("Its rights know " + name + " as '" + value + "'.");
+    if (value.empty()) told.back() = "Its rights name " + name + ", for which it has no value.";
   }
   if (client.queued == 0) return told;
   if (!client.connected) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "broker/http/json_text.hpp"
@@ -47,6 +48,8 @@ struct ClientFacts {
     std::uint32_t delay_s = 0;
   };
   std::optional<Will> will;  // Not published yet.
+  // Variables of its acl_file, and what they are for it; empty: it has no value.
+  std::vector<std::pair<Bytes, Bytes>> variables;
 };
 
 Json client_json(const ClientFacts& client);

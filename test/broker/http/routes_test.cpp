@@ -98,6 +98,7 @@ TEST_CASE("A client is told as the contract says", "[http]") {
   client.epoch = 3;
   client.filters = {{"a/+", 0x29, 0}};
   client.queued = 4;
+  client.variables = {{"${jwt.fleet}", "7"}, {"${cert.ou}", ""}};
   CHECK(dump(client_json(client)) ==
         R"({"client_id":"car1","connected":false,"user":null,"address":null,"protocol":"5.0",)"
         R"("clean_start":false,"session":true,"session_expiry_s":600,"keep_alive_s":0,)"
@@ -106,7 +107,8 @@ TEST_CASE("A client is told as the contract says", "[http]") {
         R"("retain_as_published":true,)"
         R"("retain_handling":2,"subscription_id":null}],"queued":4,"in_flight":0,)"
         R"("queued_bytes":0,"window":0,"throttled":0,)"
-        R"("is_throttled":false,"lane":250,"will":null})");
+        R"("is_throttled":false,"variables":{"${jwt.fleet}":"7","${cert.ou}":null},)"
+        R"("lane":250,"will":null})");
 }
 
 }  // namespace naru::broker
