@@ -26,6 +26,7 @@ def etc(tmp_path):
             line = line.replace("/etc/naru", str(tmp_path))
             line = re.sub(r"\bnaru (?=passwd)", naru_binary() + " ", line)
             subprocess.run(line, shell=True, check=True, timeout=60, stdout=subprocess.PIPE)
+    (tmp_path / "acl").write_text("\n".join(re.findall(r"^```\n(.*?)^```", GUIDE, re.M | re.S)))
     return tmp_path
 
 

@@ -20,6 +20,7 @@ unique_subject = no
 policy = any
 [any]
 organizationName = optional
+organizationalUnitName = optional
 commonName = supplied
 """
 
@@ -47,7 +48,7 @@ class Authority:
                 "-out", self.crt)
 
     def issue(self, name, common_name, organization=None, alternative=None):
-        """Returns the paths of certificate and key."""
+        """Returns the paths of certificate and key. organization: may go on with /OU=UNIT."""
         base = self.directory / name
         subject = (f"/O={organization}" if organization else "") + f"/CN={common_name}"
         openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
