@@ -8,9 +8,7 @@
 #include "broker/mqtt/topics.hpp"
 #include "broker/mqtt/varint.hpp"
 #include "broker/session/connection_values.hpp"
-#include "broker/session/delayed_topic.hpp"
 #include "broker/session/front.hpp"
-#include "broker/session/topic_kind.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/limits.hpp"
 
@@ -244,37 +242,6 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
   return ReasonCode::success;
 }
 
-mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
-  const BytesView topic = connect.will->topic;
-  if (is_delayed(topic)) {
-    explain(c, Denial::Kind::publish, topic, Bytes{no_delayed_will});
-    return ReasonCode::topic_name_invalid;
-  }
-  BytesView ignored;
-  const TopicKind kind =
-      topic_kind(topic, settings_.command_prefix, {c.client_id, c.peer.own_bridge}, ignored);
-  if (kind != TopicKind::ordinary) {
-    explain(c, Denial::Kind::publish, topic, Bytes{brokers_own});
-    return ReasonCode::not_authorized;
-  }
-  if (is_too_large(settings_, connect.will->payload)) {
-    explain(c, Denial::Kind::publish, topic, Bytes{payload_too_large});
-    return c.version == Version::v5 ? ReasonCode::packet_too_large : ReasonCode::not_authorized;
-  }
-  const mqtt::Will& will = *connect.will;
-  if (const auto lacks = find_not_offered(settings_, c.peer, will.qos, will.retain)) {
-    explain(c, Denial::Kind::publish, topic, Bytes{lacks->why});
-    return c.version == Version::v5 ? lacks->reason : ReasonCode::not_authorized;
-  }
-  if ((!c.is_ruled() || may(c, Denial::Kind::publish, topic)) &&
-      was_granted(c, Denial::Kind::publish, topic)) {
-    return ReasonCode::success;
-  }
-  if (c.version == Version::v5) return ReasonCode::not_authorized;
-  connect.will.reset();  // As mosquitto has it: the client comes in, its will goes nowhere.
-  return ReasonCode::success;
-}
-
 void Front::attach(Connection& c, const mqtt::Connect& connect) {
   c.client_id = connect.client_id.empty() ? new_client_id() : Bytes{connect.client_id};
   c.lane = cluster::lane_of(c.client_id);
@@ -313,22 +280,6 @@ void Front::attach(Connection& c, const mqtt::Connect& connect) {
   attach.keep_alive_s = c.keep_alive_s;
   if (connect.will) attach.will = will_row(c, *connect.will);
   output_.hops[settings_.shard].emplace_back(std::move(attach));
-}
-
-std::optional<storage::WillRow> Front::will_row(const Connection& c, const mqtt::Will& will) {
-  storage::MessageView view;
-  view.origin = publisher_.next_origin();
-  view.stamp.received_at = wall_;
-  view.qos = static_cast<std::uint8_t>(will.qos);
-  view.retain = will.retain;
-  view.sender = c.client_id;
-  view.topic = will.topic;
-  view.properties = passing_properties(will.properties, will.properties_clean);
-  view.payload = will.payload;
-  Bytes encoded;
-  storage::encode_message(view, encoded);
-  return storage::WillRow{std::make_shared<const Bytes>(std::move(encoded)), will.delay_interval,
-                          will.expiry.value_or(0)};
 }
 
 void Front::refuse(Connection& c, ReasonCode reason, BytesView text) {
