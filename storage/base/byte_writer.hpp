@@ -24,12 +24,18 @@ class ByteWriter {
   // MQTT's variable byte integer. REQUIRES: value < 2^28.
   void varint(std::uint32_t value) { leb(value); }
   // Unsigned LEB128.
+  static constexpr std::size_t leb_bytes_max = 10;
+  static constexpr std::size_t leb_size(std::uint64_t value) {
+    std::size_t size = 1;
+    for (; value >= 0x80; value >>= 7) ++size;
+    return size;
+  }
   void leb(std::uint64_t value) {
-    while (value >= 0x80) {
-      u8(static_cast<std::uint8_t>(value | 0x80));
-      value >>= 7;
-    }
-    u8(static_cast<std::uint8_t>(value));
+    char raw[leb_bytes_max];
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7) raw[size++] = static_cast<char>(value | 0x80);
+    raw[size++] = static_cast<char>(value);
+    out_.append(raw, size);
   }
   // REQUIRES: value.size() < 65536.
   void block16(BytesView value) {

@@ -34,7 +34,23 @@ void encode_message(const MessageView& view, Bytes& out) {
 MessageRef Message::make(const MessageView& view) {
   Bytes encoded;
   encode_message(view, encoded);
-  return decode(std::move(encoded));
+  auto message = std::make_shared<Message>(Private{}, std::move(encoded));
+  message->view_ = view;
+  message->point_into_encoded();
+  return message;
+}
+
+// The four runs of bytes are found from the end, by the sizes that the view still has.
+void Message::point_into_encoded() {
+  const BytesView all{encoded_};
+  std::size_t at = all.size() - view_.payload.size();
+  view_.payload = all.substr(at);
+  for (BytesView* const run : {&view_.properties, &view_.topic, &view_.sender}) {
+    const std::size_t size = run->size();
+    at -= size;
+    *run = all.substr(at, size);
+    at -= ByteWriter::leb_size(size);
+  }
 }
 
 MessageRef Message::decode(Bytes encoded) {

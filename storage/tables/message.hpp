@@ -79,6 +79,7 @@ class Message {
 
  private:
   bool read();
+  void point_into_encoded();
 
   Bytes encoded_;
   MessageView view_;
