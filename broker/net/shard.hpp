@@ -109,7 +109,8 @@ class Shard {
   void wake();
 
   ShardHost& host_;
-  boost::asio::io_context context_{1};
+  // One thread runs it, and alone starts reads and writes: descriptors need no locks.
+  boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   ShardCore core_;
   Mailbox mailbox_;
   Mail mail_;
