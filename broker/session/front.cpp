@@ -37,22 +37,12 @@ void Front::opened(ConnectionId id, Peer peer) {
   connection->peer = std::move(peer);
   connection->last_received = now_;
   const bool comes_in = connection->peer.refusal == ReasonCode::success;
-  connections_.emplace(id, std::move(connection));
+  connections_.add(std::move(connection));
   deadlines_.set(id, now_ + (comes_in ? settings_.limits.connect_timeout : turning_away));
 }
 
 void Front::introduce(ConnectionId id, Peer peer) {
   if (Connection* const c = find(id)) c->peer = std::move(peer);
-}
-
-Connection* Front::find(ConnectionId id) {
-  const auto found = connections_.find(id);
-  return found == connections_.end() ? nullptr : found->second.get();
-}
-
-const Connection* Front::find(ConnectionId id) const {
-  const auto found = connections_.find(id);
-  return found == connections_.end() ? nullptr : found->second.get();
 }
 
 Bytes* Front::output(ConnectionId id) {
@@ -258,15 +248,14 @@ void Front::detach(Connection& c, bool publish_will, ReasonCode reason,
 }
 
 void Front::closed(ConnectionId id) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end()) return;
-  Connection& c = *found->second;
-  if (c.state != Connection::State::closing) {
-    detach(c, true, ReasonCode::unspecified_error, std::nullopt);
-    drop_subscriptions(c);
+  Connection* const c = find(id);
+  if (c == nullptr) return;
+  if (c->state != Connection::State::closing) {
+    detach(*c, true, ReasonCode::unspecified_error, std::nullopt);
+    drop_subscriptions(*c);
   }
   deadlines_.cancel(id);
-  connections_.erase(found);
+  connections_.erase(id);
 }
 
 void Front::reload() {

@@ -11,7 +11,7 @@
 
 #include "broker/auth/gate.hpp"
 #include "broker/mqtt/decoder.hpp"
-#include "broker/session/connection.hpp"
+#include "broker/session/connection_table.hpp"
 #include "broker/session/denials.hpp"
 #include "broker/session/publisher.hpp"
 #include "broker/session/retained_asker.hpp"
@@ -69,12 +69,12 @@ class Front final : public LiveSink {
   std::size_t size() const { return connections_.size(); }
   Denials& denials() { return denials_; }
   bool over_pressure = false;  // Set by ShardCore: too much is waiting for the disk.
-  const Connection* find(ConnectionId id) const;
+  const Connection* find(ConnectionId id) const { return connections_.find(id); }
 
  private:
   using MessageView = storage::MessageView;
   using ReasonCode = mqtt::ReasonCode;
-  Connection* find(ConnectionId id);
+  Connection* find(ConnectionId id) { return connections_.find(id); }
   void touch(Connection& c);
   void watch(const Connection& c);
   bool may_read(const Connection& c) const;
@@ -156,7 +156,7 @@ class Front final : public LiveSink {
   RetainedAsker retained_;
   Throttle throttle_;
   Rng rng_;
-  boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  ConnectionTable connections_;
   Deadlines<ConnectionId> deadlines_;
   std::vector<ConnectionId> paused_;
   bool has_room_ = true;  // As far as is known.

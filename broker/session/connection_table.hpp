@@ -1,0 +1,45 @@
+// broker/session/connection_table.hpp
+//
+// ConnectionTable owns the connections of a front and finds them by id. A packet asks for its
+// connection several times in a row, so the one found last is remembered.
+//
+// Sans-IO. Lives on one shard; not thread-safe. Owned by Front, by value.
+// Bounded by: max_connections.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "broker/session/connection.hpp"
+
+namespace naru::broker {
+
+class ConnectionTable {
+ public:
+  void add(std::unique_ptr<Connection> connection) {
+    const ConnectionId id = connection->id;
+    by_id_.emplace(id, std::move(connection));
+  }
+  // nullptr: there is none. Valid until it is erased.
+  Connection* find(ConnectionId id) const {
+    if (last_ != nullptr && last_->id == id) return last_;
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return nullptr;
+    return last_ = found->second.get();
+  }
+  void erase(ConnectionId id) {
+    last_ = nullptr;
+    by_id_.erase(id);
+  }
+  std::size_t size() const { return by_id_.size(); }
+  auto begin() { return by_id_.begin(); }
+  auto end() { return by_id_.end(); }
+
+ private:
+  boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> by_id_;
+  mutable Connection* last_ = nullptr;
+};
+
+}  // namespace naru::broker
