@@ -5,7 +5,6 @@ import subprocess
 import pytest
 
 from certificates import Authority
-from mosquitto_tools import Tools
 from narud_server import naru_binary, narud_binary, wait_until
 from raw_mqtt import V5, Client, Kind, Will, connect_packet
 from scram import AGAIN, CONTINUE, Scram, auth_packet
@@ -250,9 +249,8 @@ def test_fields_of_a_certificate(start_broker, fleet, acl, version):
     bare.close()
 
 
-def test_mosquitto_clients_with_certificates(start_broker, fleet, acl, version):
+def test_mosquitto_clients_with_certificates(start_broker, fleet, acl, tools, version):
     broker = start_broker(fleet.listener(acl("pattern readwrite unit/${cert.ou}/#")))
-    tools = Tools()
 
     def options(certificate):
         return ["--cafile", fleet.authority.crt, "--cert", certificate[0], "--key",
@@ -264,7 +262,6 @@ def test_mosquitto_clients_with_certificates(start_broker, fleet, acl, version):
         tools.pub(broker, version, *options(certificate), "-t", "unit/trucks/a", "-m", text, "-q",
                   "1")
     assert reader.wait_end() == (0, ["yes"])
-    tools.close()
 
 
 def test_a_wildcard_in_a_certificate_is_no_value(start_broker, fleet, acl):
@@ -291,11 +288,9 @@ def test_a_reload_may_name_other_fields(start_broker, fleet, acl, version):
         car.close()
 
 
-@pytest.mark.parametrize("hop", ["", "front_hop encode\n"], ids=["call", "encode"])
-def test_values_travel_with_a_connection_that_is_handed_over(start_broker, fleet, acl, version,
-                                                             hop):
+def test_values_travel_with_a_connection_that_is_handed_over(start_broker, fleet, acl, version):
     """Six client ids hash to both of two shards, and the kernel spreads connections as well."""
-    broker = start_broker(f"{hop}shards 2\n" + fleet.listener(acl(
+    broker = start_broker("shards 2\n" + fleet.listener(acl(
         "pattern readwrite unit/${cert.ou}/${clientid}/#")))
     kept = {"clean": False, "properties": {"session_expiry_interval": 60} if version == V5 else ()}
     for number in range(6):
