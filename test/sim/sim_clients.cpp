@@ -2,21 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 namespace naru::test {
 
 using mqtt::Qos, mqtt::Version;
 using State = ModelClient::State;
-using ClosedBy = ModelClient::ClosedBy;
 
 namespace {
 constexpr std::uint32_t forever = 0xffffffff;
-constexpr std::uint64_t half_open_ms = 4'000;  // How long the broker may not notice, at most.
 }  // namespace
 
 SimClients::SimClients(std::size_t count, const Weather& weather, History& history, Rng rng)
-    : weather_(weather), history_(history), rng_(rng) {
+    : weather_(weather), history_(history), rng_(rng), network_(1, weather, rng_) {
   static constexpr std::array kinds = {Kind::publisher, Kind::awake,   Kind::clean_publisher,
                                        Kind::sleeper,   Kind::mourner, Kind::both,
                                        Kind::publisher, Kind::slow,    Kind::watcher,
@@ -57,6 +54,7 @@ void SimClients::add(Kind kind, std::size_t number) {
   actors_.push_back(std::make_unique<Actor>(options_of(kind, number), history_));
   Actor& actor = *actors_.back();
   actor.kind = kind;
+  network_.add(actor.client, kind == Kind::slow);
   actor.qos = number % 2 == 0 ? Qos::exactly_once : Qos::at_least_once;
   switch (kind) {
     case Kind::awake:
@@ -71,98 +69,17 @@ void SimClients::add(Kind kind, std::size_t number) {
   }
 }
 
-// ---- the network -------------------------------------------------------------------------------
-
-Bytes SimClients::take_some(Bytes& bytes) {
-  std::size_t size = bytes.size();
-  if (rng_.chance(weather_.partial)) size = rng_.below(size + 1);
-  Bytes taken = bytes.substr(0, size);
-  bytes.erase(0, size);
-  return taken;
-}
-
 void SimClients::open(std::size_t index, SimNode& node, Instant now) {
   Actor& actor = *actors_[index];
-  actor.link = ++last_link_;
   ++actor.connection;
-  Link& link = links_[actor.link];
-  link.actor = index;
-  link.up_at = link.down_at = now;
   if (actor.client.options().version == Version::v5 && actor.client.is_persistent()) {
     actor.client.set_clean_start(!calm_ && rng_.chance(weather_.clean_start));
   }
-  node.open(actor.link, now);
-  actor.client.on_open(now);
-}
-
-// The client has no connection any more. What it had sent is on its way, up to some byte.
-void SimClients::detach(Actor& actor, Instant now, bool half_open) {
-  if (actor.link == 0) return;
-  Link& link = links_[actor.link];
-  link.attached = false;
-  link.down.clear();
-  link.up.resize(rng_.below(link.up.size() + 1));
-  const auto delay = half_open ? rng_.below(half_open_ms) : rng_.below(5);
-  link.hang_up_at = now + Millis{static_cast<std::int64_t>(delay)};
-  actor.link = 0;
-}
-
-void SimClients::pump_up(LinkId id, Link& link, SimNode& node, Instant now) {
-  ModelClient& client = actors_[link.actor]->client;
-  if (link.attached && client.has_output()) link.up += client.take_output();
-  if (now >= link.up_at && !link.up.empty() && rng_.chance(0.8)) {
-    node.input(id, take_some(link.up));
-  }
-  if (now >= link.hang_up_at && link.up.empty()) {
-    node.hang_up(id);
-    link.hang_up_at = Instant::never();
-  }
-}
-
-void SimClients::pump_down(LinkId id, Link& link, SimNode& node, Instant now) {
-  Actor& actor = *actors_[link.actor];
-  const std::size_t room = actor.kind == Kind::slow ? 256 : 65'536;
-  if (link.down.size() < room) link.down += node.take_output(id, room - link.down.size());
-  if (!link.attached) return link.down.clear();
-  if (now >= link.down_at && !link.down.empty() && rng_.chance(0.8)) {
-    actor.client.on_bytes(take_some(link.down), now);
-  }
-}
-
-// False: both sides have let go of it.
-bool SimClients::pump(LinkId id, Link& link, SimNode& node, Instant now) {
-  Actor& actor = *actors_[link.actor];
-  if (!calm_ && rng_.chance(weather_.stall)) {
-    (rng_.chance(0.5) ? link.up_at : link.down_at) =
-        now + Millis{static_cast<std::int64_t>(rng_.below(300))};
-  }
-  pump_up(id, link, node, now);
-  pump_down(id, link, node, now);
-  const SimNode::Ending ending = node.ending_of(id);
-  if (ending.ended && link.down.empty()) {
-    if (link.attached) {
-      const bool heard = ending.in_good_order && link.up.empty() && !actor.client.has_output();
-      actor.link = 0;
-      actor.client.on_closed(heard ? ClosedBy::peer : ClosedBy::broken, now);
-    }
-    return false;
-  }
-  if (link.attached && actor.client.wants_close()) {
-    detach(actor, now, false);
-    actor.client.on_closed(ClosedBy::broken, now);
-  }
-  return true;
+  network_.open(index, node, now);
 }
 
 void SimClients::on_broker_dead(Instant now) {
-  for (auto& [id, link] : links_) {
-    Actor& actor = *actors_[link.actor];
-    if (!link.attached) continue;
-    if (!link.down.empty()) actor.client.on_bytes(take_some(link.down), now);
-    actor.link = 0;
-    actor.client.on_closed(ClosedBy::broken, now);
-  }
-  links_.clear();
+  network_.on_broker_dead(now);
   scan();
 }
 
@@ -234,30 +151,20 @@ void SimClients::act(std::size_t index, SimNode* node, Instant now) {
   if (actor.kind == Kind::sleeper && rng_.chance(0.002)) actor.awake = false;
   if (!actor.awake) actor.client.disconnect(now);
   const double factor = actor.kind == Kind::mourner || actor.kind == Kind::twin ? 4 : 1;
-  if (rng_.chance(weather_.cut * factor)) {
-    detach(actor, now, rng_.chance(weather_.half_open));
-    if (rng_.chance(0.5)) {
-      actor.client.vanish(now);
-    } else {
-      actor.client.on_closed(ClosedBy::broken, now);
-    }
-  }
+  if (rng_.chance(weather_.cut * factor)) network_.cut(index, now);
 }
 
 void SimClients::step(SimNode* node, Instant now) {
   scan();
   for (std::size_t i = 0; i < actors_.size(); ++i) act(i, node, now);
-  if (node == nullptr) return;
-  for (auto at = links_.begin(); at != links_.end();) {
-    at = pump(at->first, at->second, *node, now) ? std::next(at) : links_.erase(at);
-  }
+  if (node != nullptr) network_.step(*node, now);
 }
 
 // ---- the end -----------------------------------------------------------------------------------
 
 void SimClients::calm() {
   calm_ = true;
-  weather_.partial = 0;
+  network_.calm();
   for (auto& actor : actors_) {
     actor->awake = true;
     // Two of one id cannot both be connected: one of them stays away.

@@ -1,38 +1,22 @@
 // test/sim/sim_clients.hpp
 //
 // SimClients is the crowd before the simulated broker: fifty clients that obey the specification,
-// each with a character, and the network between, which cuts at any byte, delays, and lets the
-// broker believe for a while in connections that are gone.
+// each with a character.
 //
 // Sans-IO: time goes in, a seed decides. Lives on one thread. Owned by Simulation; the History and
 // the nodes it is shown must outlive their use. Bounded by the clients' windows.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "storage/base/rng.hpp"
-#include "test/sim/sim_node.hpp"
+#include "test/sim/sim_network.hpp"
 #include "test/support/model_client.hpp"
 
 namespace naru::test {
-
-// What a run lets happen; each seed switches some of it off.
-struct Weather {
-  double publish = 0.1;    // Per client and step.
-  double retain = 0.1;     // Of publishes.
-  double cut = 0.0005;     // Per client and step: the connection breaks.
-  double leave = 0.001;    // Says goodbye.
-  double wake = 0.3;       // Of who is away and wants to be here, per step.
-  double partial = 0.3;    // Of deliveries of bytes: only a part arrives.
-  double stall = 0.01;     // Per link and step: nothing arrives for a while.
-  double half_open = 0.5;  // Of cuts: the broker does not notice at once.
-  double unsubscribe = 0.0;
-  double clean_start = 0.0;  // Of reconnects of those that could go on.
-};
 
 class SimClients {
  public:
@@ -72,7 +56,6 @@ class SimClients {
     Actor(ModelOptions options, History& history) : client(std::move(options), history) {}
     ModelClient client;
     Kind kind = Kind::publisher;
-    LinkId link = 0;  // 0: none.
     bool awake = true;
     bool gone = false;  // Never comes back.
     std::vector<std::string> filters;
@@ -81,13 +64,6 @@ class SimClients {
     std::uint32_t asked_on = 0;  // The connection on which it last subscribed.
     std::uint32_t connection = 0;
   };
-  struct Link {
-    std::size_t actor = 0;
-    bool attached = true;  // The client still has it.
-    Bytes up, down;
-    Instant up_at, down_at, hang_up_at = Instant::never();
-  };
-
   void add(Kind kind, std::size_t number);
   static ModelOptions options_of(Kind kind, std::size_t number);
   bool is_settled(const Actor& actor) const;
@@ -96,18 +72,12 @@ class SimClients {
   void act_online(Actor& actor, Instant now);
   void publish(Actor& actor, Instant now);
   void open(std::size_t index, SimNode& node, Instant now);
-  void detach(Actor& actor, Instant now, bool half_open);
-  bool pump(LinkId id, Link& link, SimNode& node, Instant now);
-  void pump_up(LinkId id, Link& link, SimNode& node, Instant now);
-  void pump_down(LinkId id, Link& link, SimNode& node, Instant now);
-  Bytes take_some(Bytes& bytes);
 
   Weather weather_;
   History& history_;
   Rng rng_;
   std::vector<std::unique_ptr<Actor>> actors_;
-  std::map<LinkId, Link> links_;
-  LinkId last_link_ = 0;
+  SimNetwork network_;
   std::size_t scanned_ = 0;
   bool calm_ = false;
 };
