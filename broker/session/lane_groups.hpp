@@ -33,6 +33,8 @@ class LaneGroups {
   // That no other member gets these any more is on disk.
   void cursor_committed(Group& group);
   void cursor_failed(Group& group);
+  // A PUBREC that waited for that: its PUBREL may go out.
+  void confirm(const hop::GroupAnswer& answer);
   // Its record was not written, and these waited for it: tried again by retry().
   void failed(const Bytes& client_id, std::deque<ClientHop> waiting);
   void retry();
@@ -55,8 +57,6 @@ class LaneGroups {
   void end(LaneState& lane, Session& session);
   void lend(LaneState& lane, Session& session, std::uint64_t number, Group::Member& to);
   void to_member(const Group::Member& to, Carried message, std::uint8_t options);
-  void take_back(LaneState& lane, Session& session, const hop::GroupAnswer& answer);
-  void confirm(const hop::GroupAnswer& answer);
 
   LaneContext& context_;
   LaneParts& parts_;

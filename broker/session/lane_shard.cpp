@@ -157,6 +157,7 @@ void LaneShard::take_effects(LaneState& lane) {
   }
   for (const GroupPlace& place : effects_.forfeited) parts_.groups.answer(place, AnswerKind::done);
   context_.counters.dropped_group_ended += effects_.forfeited.size();
+  for (const hop::GroupAnswer& each : effects_.received) parts_.groups.confirm(each);
   for (const SessionNumber number : effects_.sendable) {
     if (Session* const session = lane.find_session(number)) parts_.queues.touch(lane, *session);
   }

@@ -162,6 +162,11 @@ void LaneState::end_session(Client& client, Effects& effects) {
                        (queue.at(place).options & 3) == 2;
     (known ? effects.forfeited : effects.returned).push_back(whose);
   }
+  if (const Group* const group = client.session->group.get()) {
+    for (const auto* const list : {&group->confirming, &group->received}) {
+      effects.received.insert(effects.received.end(), list->begin(), list->end());
+    }
+  }
   effects.ended.push_back(number);
   sessions_.erase(number);
   client.session.reset();

@@ -43,12 +43,15 @@ struct Effects {
   // What groups had lent to those that are gone. A QoS 2 message that its client may know is done:
   // nobody else may have it (MQTT-4.8.2-5).
   std::vector<GroupPlace> returned, forfeited;
+  // PUBRECs that waited for the cursor of a group that has ended: nobody else can get those now.
+  std::vector<hop::GroupAnswer> received;
   void clear() {
     routes.clear();
     sendable.clear();
     ended.clear();
     returned.clear();
     forfeited.clear();
+    received.clear();
   }
 };
 

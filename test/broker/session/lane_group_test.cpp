@@ -169,6 +169,22 @@ TEST_CASE("PUBREL follows when it is on disk that no other member gets the messa
   CHECK(bench.told<hop::GroupTaken>().size() == 1);
 }
 
+TEST_CASE("Who waits for PUBREL gets it though the group ends", "[group][MQTT-4.3.3]") {
+  Bench bench;
+  bench.join(clean_one);
+  bench.publish(1, 2);
+  bench.publish(2, 2);
+  bench.commit();
+  const auto lends = bench.lent();
+  REQUIRE(lends.size() == 2);
+  bench.answer(lends[0], AnswerKind::received);
+  bench.answer(lends[1], AnswerKind::received);  // The cursor with the first is on its way.
+  bench.leave(clean_one);
+  bench.commit();
+  CHECK_FALSE(bench.is_there());
+  CHECK(bench.told<hop::GroupTaken>().size() == 2);
+}
+
 TEST_CASE("A message no member is fit for is dropped once all were asked", "[group]") {
   Bench bench;
   bench.join(clean_one);
