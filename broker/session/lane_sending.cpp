@@ -83,7 +83,9 @@ bool LaneQueues::send_waiting(LaneState& lane, Session& session, std::uint64_t n
   }
   const auto command = session.commands.find(number);
   const bool is_command = command != session.commands.end();
-  if (entry.message->expired(context_.store_now)) {
+  // A QoS 2 message whose delivery has begun goes on: its client may wait for PUBREL.
+  const bool begun = (entry.options & 3) == 2 && session.queue.sent_before(number);
+  if (!begun && entry.message->expired(context_.store_now)) {
     ++context_.counters.dropped_expired;
     session.queue.drop(number);
     if (is_command) session.commands.erase(command);

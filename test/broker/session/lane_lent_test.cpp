@@ -43,12 +43,16 @@ class Bench : public test::HalfShard {
     }
   }
   void lose() { take(hop::Detach{connection, client_id, true, 0, {}}); }
-  void lend(const GroupPlace& place, std::uint8_t qos) {
+  static MessageRef message(const GroupPlace& place, std::uint8_t qos, StoreMillis expires_at) {
     MessageView view;
+    view.expires_at = expires_at;
     view.origin = origin_of(place);
     view.qos = qos;
     view.topic = "t";
-    hop::PublishTo publish{Carried{Message::make(view)}, {}, false, {}};
+    return Message::make(view);
+  }
+  void lend(const GroupPlace& place, std::uint8_t qos, StoreMillis expires_at = 0) {
+    hop::PublishTo publish{Carried{message(place, qos, expires_at)}, {}, false, {}};
     const auto options = static_cast<std::uint8_t>(qos | lent_flag);
     publish.deliveries = {{Route::Kind::session, lane, session, options, {}}};
     take(publish);
@@ -135,6 +139,32 @@ TEST_CASE("A QoS 2 message its client may know goes to nobody else", "[group][MQ
   bench.commit();
   CHECK(bench.answer(AnswerKind::done).place.number == second_place.number);
   CHECK(bench.core.counters().dropped_group_ended == 1);
+}
+
+TEST_CASE("A QoS 2 message its client may know does not expire", "[group][MQTT-3.3.2]") {
+  Bench bench;
+  bench.lend(first_place, 1, 1'000);
+  bench.lend(second_place, 2, 1'000);
+  bench.commit();
+  REQUIRE(bench.told<hop::QueueDeliver>().size() == 2);
+  bench.lose();
+  bench.commit();
+  bench.core.begin_turn(Instant{Seconds{2}}, 2'000, 2'000);
+  hop::Attach again;
+  again.connection = connection;
+  again.client_id = bench.client_id;
+  again.clean_start = false;
+  again.expiry_s = 1000;
+  again.receive_maximum = 10;
+  bench.take(again);
+  bench.commit();
+  const auto fetches = std::exchange(bench.core.output().fetches, {});
+  REQUIRE(fetches.size() == 1);
+  bench.core.on_fetched({fetches[0], {Bench::message(second_place, 2, 1'000)}});
+  bench.core.end_turn();
+  const auto sent = bench.told<hop::QueueDeliver>();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].dup);
 }
 
 TEST_CASE("A lent QoS 2 message is released when its group has noted that", "[group][MQTT-4.3.3]") {
