@@ -48,8 +48,9 @@ Violations check_session_state(const Timeline& run);
 Violations check_wills(const Timeline& run);
 // Who reads retained messages in quiet finds, per topic, a value nothing acknowledged replaced.
 Violations check_retained(const Timeline& run);
-// Of a group's messages each reaches a member, where one of them has a session that keeps what is
-// for it; and with QoS 2 none reaches anybody once a member has it for good.
+// Of a group's messages each reaches a member, where there was one that lasts all the time; with
+// QoS 2 one alone, and others who stay connected not a second time; in order for each member until
+// somebody gives one back. What members took with them is excused by count.
 Violations check_groups(const Timeline& run);
 // Never more unacknowledged messages than the client's Receive Maximum; no packet id twice.
 Violations check_bounds(const Timeline& run);

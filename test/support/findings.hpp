@@ -64,9 +64,14 @@ inline const Record& at(const Timeline& run, std::size_t index) {
 inline bool is_shared(const Timeline& run, const Subscription& subscription) {
   return run.history.text(subscription.filter).starts_with("$share/");
 }
+// A session that began unseen may have what its client asked for in another one.
 inline bool is_member(const Timeline& run, const Session& session) {
-  return std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                     [&](const Subscription& each) { return is_shared(run, each); });
+  const auto shares = [&](const Session& each) {
+    return each.client == session.client &&
+           std::any_of(each.subscriptions.begin(), each.subscriptions.end(),
+                       [&](const Subscription& one) { return is_shared(run, one); });
+  };
+  return std::any_of(run.sessions.begin(), run.sessions.end(), shares);
 }
 
 // A copy sent because of a publish, not one out of the retained store.
