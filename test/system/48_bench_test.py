@@ -1,5 +1,6 @@
 """naru bench: every scenario, small, against the real broker; and that it finds what is wrong."""
 import json
+import resource
 import signal
 import subprocess
 
@@ -51,6 +52,38 @@ def test_mixed_filters(broker):
     assert wanted == []  # Clean sessions leave nothing.
 
 
+def test_few_get_a_message_among_many_filters(broker):
+    told = bench(broker.port, "mixed", "--few", "--publishers", 10, "--subscribers", 40,
+                 "--filters", 20, "-n", 300)
+    assert_flawless(told)
+    assert told["received"] == 4 * 300
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_publishers_are_split_among_subscribers(broker, qos):
+    told = bench(broker.port, "fan-in", "--split", "--publishers", 10, "--subscribers", 4, "-n",
+                 500, "-q", qos, "-w", 4)
+    assert_flawless(told)
+    assert told["received"] == told["published"] == 500
+
+
+def test_offline_sessions_with_messages_of_their_own(broker):
+    told = bench(broker.port, "offline", "--split", "--publishers", 6, "--subscribers", 6, "-n",
+                 300, "-q", 2)
+    assert_flawless(told)
+    assert told["enqueue"]["messages"] == told["drain"]["messages"] == 300
+
+
+def test_sessions_that_last(broker):
+    """Delivery waits for the disk, and nothing is left behind."""
+    before = broker.status()["commits"]["units"]
+    told = bench(broker.port, "fan-in", "--lasting", "--publishers", 5, "-n", 200)
+    assert_flawless(told)
+    assert told["received"] == 200
+    assert broker.status()["commits"]["units"] - before >= 200
+    assert broker.status()["sessions"] == 0
+
+
 def test_retained_messages_are_fetched_and_cleared(broker):
     told = bench(broker.port, "retained", "--publishers", 4, "--subscribers", 3, "-n", 300)
     assert (told["published"], told["received"]) == (300, 900)
@@ -69,6 +102,59 @@ def test_idle_connections(broker):
     assert told["bytes_per_connection"] < 100_000
     assert told["connects_per_s"] > 0
     assert_percentiles(told, "connect")
+
+
+def test_connections_that_come(broker):
+    told = bench(broker.port, "connect", "--subscribers", 150, "--pid", broker.process.pid)
+    assert told["connections"] == told["use"]["messages"] == 150
+    assert told["use"]["broker_cpu_us"] > 0
+    assert told["resumed"] == 0
+    assert_percentiles(told, "connect")
+
+
+def test_connections_resume_with_their_tickets(start_broker, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    crt, key = authority.issue("broker", "localhost", alternative="DNS:localhost")
+    broker = start_broker(f"listener auto 127.0.0.1\ncertfile {crt}\nkeyfile {key}\n"
+                          "allow_anonymous true")
+    arguments = "connect", "-h", "localhost", "--cafile", authority.crt, "--subscribers", 60
+    assert bench(broker.port, *arguments)["resumed"] == 0
+    told = bench(broker.port, *arguments, "--resume")
+    assert (told["resumed"], told["not_resumed"]) == (60, 0)
+
+
+def test_filters_that_change(broker):
+    told = bench(broker.port, "filters", "--publishers", 5, "--subscribers", 20, "--filters", 29,
+                 "--phase", "300ms", "--pid", broker.process.pid)
+    assert_flawless(told)
+    assert told["filters"] == told["subscribe"]["messages"] == 20 * 30
+    assert told["bytes_per_filter"] >= 0
+    both = told["both"]
+    assert both["messages"] + told["publishing"]["messages"] == told["received"]
+    assert both["changes"] > 0 and both["changes"] % 2 == 0
+    assert told["changing"]["per_s"] > 0
+    assert "message_cost_ratio" in both
+
+
+def test_filters_alone(broker):
+    told = bench(broker.port, "filters", "--exact", "--publishers", 1, "--subscribers", 10,
+                 "--filters", 99, "--phase", 0, "--pid", broker.process.pid)
+    assert told["filters"] == 1000
+    assert "both" not in told
+    assert_flawless(told)
+
+
+def test_too_few_files(broker):
+    """What to do is in the message, and nothing was tried."""
+    before = broker.counter("connects")
+    done = subprocess.run([naru_binary(), "bench", "fan-in", "-p", str(broker.port),
+                           "--publishers", "500"], stdin=subprocess.DEVNULL, text=True,
+                          check=False, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200)))
+    assert done.returncode == 1
+    assert "501 connections need 533 open files, and the limit is 200" in done.stderr
+    assert "ulimit -Hn 533" in done.stderr
+    assert broker.counter("connects") == before
 
 
 @pytest.mark.parametrize("qos", [1, 2])
@@ -197,6 +283,9 @@ def test_progress_is_told_on_stderr(broker):
     (["storm", "-q", "0"], "QoS 0"),
     (["pairs", "--publishers", "2", "--subscribers", "3"], "as many"),
     (["fan-in", "--cert", "only.crt"], "go together"),
+    (["connect", "--resume"], "TLS"),
+    (["filters", "--filters", "0"], "--phase 0"),
+    (["pairs", "--lasting", "-q", "0"], "QoS 0"),
 ])
 def test_wrong_arguments(broker, arguments, reason):
     assert reason in bench(broker.port, *arguments, code=2)

@@ -299,6 +299,27 @@ TEST_CASE("An idle client asks whether the broker is there, and notices silence"
   CHECK(client.is_silent());
 }
 
+TEST_CASE("The end of a subscription is an event", "[tools][MQTT-3.11]") {
+  const Version version = GENERATE(Version::v3_1_1, Version::v5);
+  MqttClientCore client{settings_of(version)};
+  Broker broker{client};
+  broker.greet(false);
+  client.unsubscribe("cars/+");
+  mqtt::Frame frame;
+  REQUIRE(mqtt::next_frame(client.output(), 0, frame) == mqtt::Framing::complete);
+  mqtt::Unsubscribe asked;
+  REQUIRE(mqtt::decode_unsubscribe(frame, version, asked) == mqtt::DecodeError::none);
+  REQUIRE(asked.filters.size() == 1);
+  CHECK(*asked.filters.begin() == "cars/+");
+  const Bytes code{static_cast<char>(ReasonCode::no_subscription_existed)};
+  Bytes answer;
+  mqtt::encode(mqtt::Unsuback{.packet_id = asked.packet_id, .codes = mqtt::ReasonCodes{code}},
+               version, answer);
+  const auto events = broker.say(answer);
+  REQUIRE(events.size() == 1);
+  CHECK(events.front().kind == Kind::unsubscribed);
+}
+
 TEST_CASE("Packet identifiers skip those that are in use", "[tools]") {
   MqttClientCore client{settings_of(Version::v5, 65'000)};
   Broker broker{client};

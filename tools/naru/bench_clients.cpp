@@ -32,6 +32,8 @@ void BenchClient::on_event(const ClientEvent& event) {
     case ClientEvent::Kind::online:
       ++context_.board.online;
       counted_ = true;
+      if (connection_.is_resumed()) ++context_.board.resumed;
+      context_.board.last_event = context_.loop.now();
       context_.board.connecting.add(context_.loop.now() - opened_at_);
       on_online();
       break;
@@ -39,7 +41,15 @@ void BenchClient::on_event(const ClientEvent& event) {
     case ClientEvent::Kind::acknowledged: on_settled(event); break;
     case ClientEvent::Kind::subscribed:
       ++context_.board.subscribed;
+      context_.board.last_event = context_.loop.now();
       if (std::ranges::any_of(event.codes, mqtt::is_failure)) fail("a subscription was refused");
+      on_subscribed();
+      break;
+    case ClientEvent::Kind::unsubscribed:
+      ++context_.board.changes;
+      if (std::ranges::any_of(
+              event.codes, [](mqtt::ReasonCode code) { return code != mqtt::ReasonCode::success; }))
+        fail("a subscription could not be ended");
       break;
     case ClientEvent::Kind::refused:
     case ClientEvent::Kind::failed: fail(event.text); break;
@@ -156,6 +166,25 @@ void BenchSubscriber::subscribe() {
   }
   connection_.core().subscribe(entries);
   connection_.flush_later();
+}
+
+void BenchSubscriber::change() {
+  under_change_ = true;
+  const std::string filter = other_filter_of(context_.plan, number_, next_change_);
+  next_change_ = (next_change_ + 1) % context_.plan.filters;
+  connection_.core().unsubscribe(filter);
+  mqtt::SubscribeEntry entry;
+  entry.filter = filter;
+  entry.qos = context_.plan.qos;
+  connection_.core().subscribe(std::span{&entry, 1});
+  connection_.flush_later();
+}
+
+void BenchSubscriber::on_subscribed() {
+  if (!under_change_) return;
+  ++context_.board.changes;
+  under_change_ = false;
+  if (context_.board.changing) change();
 }
 
 void BenchSubscriber::on_message(const mqtt::Publish& message) {

@@ -17,7 +17,9 @@ namespace naru::tools {
 // What all clients of a bench write on.
 struct BenchBoard {
   std::uint64_t online = 0;
+  std::uint64_t resumed = 0;  // Of those that came online: by a TLS ticket.
   std::uint64_t subscribed = 0;
+  std::uint64_t changes = 0;  // Subscriptions ended or made by change(), and acknowledged.
   std::uint64_t published = 0;
   std::uint64_t settled = 0;  // Acknowledged or refused; QoS 0: published.
   std::uint64_t refused = 0;
@@ -25,7 +27,8 @@ struct BenchBoard {
   std::uint64_t repeated = 0;  // Of those.
   std::uint64_t dropped = 0;   // Connections that the broker ended, where that ends nothing.
   std::uint64_t budget = 0;    // Messages that may still be published.
-  Instant last_event;          // Delivery or acknowledgement.
+  bool changing = false;       // Who has changed one filter changes the next.
+  Instant last_event;          // Something came that a bench waits for.
   LatencyHistogram acknowledgement;
   LatencyHistogram delivery;
   LatencyHistogram connecting;  // From the first SYN to CONNACK.
@@ -53,6 +56,7 @@ class BenchClient : public ClientOwner {
   virtual void on_online() {}
   virtual void on_message(const mqtt::Publish& /*message*/) {}
   virtual void on_settled(const ClientEvent& /*event*/) {}
+  virtual void on_subscribed() {}
 
   BenchContext context_;
   Connection connection_;
@@ -100,17 +104,24 @@ class BenchSubscriber final : public BenchClient {
   // Not by itself when it comes online, as it does else. Before open().
   void subscribe_later() { subscribes_ = false; }
   void subscribe();
+  // Ends a subscription that nothing is published to and makes it again, then the next one, as
+  // long as the board says so. REQUIRES: the plan has such filters.
+  void change();
+  bool is_changing() const { return under_change_; }
   const DeliveryChecker& checker() const { return checker_; }
   Duration fetch_time() const { return last_at_ - subscribed_at_; }
 
  private:
   void on_online() override;
   void on_message(const mqtt::Publish& message) override;
+  void on_subscribed() override;
 
   const std::size_t number_;
   DeliveryChecker checker_;
   std::vector<BenchPublisher*> credited_;
   bool subscribes_ = true;
+  bool under_change_ = false;
+  std::size_t next_change_ = 0;
   Instant subscribed_at_;
   Instant last_at_;
 };

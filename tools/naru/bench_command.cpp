@@ -8,6 +8,7 @@
 #include "tools/naru/bench_run.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/connection_options.hpp"
+#include "tools/naru/open_limits.hpp"
 #include "tools/naru/process_usage.hpp"
 #include "tools/naru/time_argument.hpp"
 
@@ -35,6 +36,10 @@ constexpr std::array scenario_rows = {
                 "Retain a message on each of --count topics, then fetch all of them"},
     ScenarioRow{Scenario::idle, "idle", 1, 1000,
                 "Connections that say nothing: what each costs, and whether it stays"},
+    ScenarioRow{Scenario::connect, "connect", 1, 1000,
+                "Connections that come: what each costs, plain or with TLS"},
+    ScenarioRow{Scenario::filters, "filters", 100, 100,
+                "Very many filters: what each takes, and publishing while they change"},
     ScenarioRow{Scenario::storm, "storm", 100, 1000,
                 "Everybody reconnects at once, while messages come for them"},
 };
@@ -43,13 +48,14 @@ struct BenchOptions {
   ConnectionOptions connection;
   BenchPlan plan;
   int qos = 1;
-  std::string duration, hold = "10s";
+  std::string duration, hold = "10s", phase = "5s";
   int pid = 0;
 };
 
 Result<BenchPlan> complete_plan(const BenchOptions& options) {
   BenchPlan plan = options.plan;
   plan.qos = static_cast<mqtt::Qos>(options.qos);
+  plan.resume = options.connection.tls_files.resume;
   if (options.qos == 0) plan.paced_by_delivery = true;
   if (!options.duration.empty()) {
     const auto duration = parse_duration(options.duration);
@@ -59,6 +65,9 @@ Result<BenchPlan> complete_plan(const BenchOptions& options) {
   const auto hold = parse_duration(options.hold);
   if (!hold) return hold.error();
   plan.hold = *hold;
+  const auto phase = parse_duration(options.phase);
+  if (!phase) return phase.error();
+  plan.phase = *phase;
   if (plan.open_loop && plan.rate == 0) {
     return Error{Errc::invalid, "--open-loop needs a --rate: when is a message due?"};
   }
@@ -66,8 +75,12 @@ Result<BenchPlan> complete_plan(const BenchOptions& options) {
     return Error{Errc::invalid, "--open-loop waits for nobody: leave --pace-by-delivery out"};
   }
   const auto most = std::numeric_limits<std::uint64_t>::max();
-  if (plan.scenario == Scenario::storm) plan.count = most;  // As long as the rounds last.
-  if (plan.scenario == Scenario::idle) plan.publishers = 1;
+  // As long as the rounds or phases last.
+  if (plan.scenario == Scenario::storm || plan.scenario == Scenario::filters) plan.count = most;
+  if (plan.scenario == Scenario::idle || plan.scenario == Scenario::connect) plan.publishers = 1;
+  if (plan.scenario == Scenario::filters && plan.filters == 0 && plan.phase.count() > 0) {
+    return Error{Errc::invalid, "without --filters none can change: use --phase 0"};
+  }
   if (plan.count == 0 && plan.duration.count() == 0) plan.count = 100'000;
   if (options.qos == 0 && plan.keeps_sessions()) {
     return Error{Errc::invalid, "sessions that are away get nothing with QoS 0: use -q 1 or 2"};
@@ -102,6 +115,11 @@ Outcome run_bench(const Invocation& invocation, const BenchOptions& options, con
   if (settings->client_id.empty()) settings->client_id = "bench";
   const auto server = server_of(options.connection);
   if (!server) return server.error();
+  if (plan->resume && !server->tls) {
+    return Error{Errc::invalid, "--resume is about TLS: say --tls, or whom to trust"};
+  }
+  const auto room = check_room_for(plan->publishers + plan->subscribers);
+  if (!room) return room.error();
   if (options.pid != 0) {
     const auto usage = usage_of(options.pid);  // Wrong: said before sessions are left behind.
     if (!usage) return usage.error();
@@ -161,10 +179,36 @@ void add_bench_options(CLI::App& bench, BenchOptions& options) {
 
 void add_own_options(CLI::App& bench, BenchOptions& options) {
   BenchPlan& plan = options.plan;
-  if (plan.scenario == Scenario::mixed) {
+  if (plan.scenario == Scenario::mixed || plan.scenario == Scenario::filters) {
     bench.add_option("--filters", plan.filters, "Filters of each subscriber that match nothing")
-        ->check(CLI::Range(0, 1000))
+        ->check(CLI::Range(0, 10'000))
         ->capture_default_str();
+  }
+  if (plan.scenario == Scenario::mixed) {
+    bench.add_flag("--few", plan.few,
+                   "Four subscribers get a message, however many there are; the others only have "
+                   "filters");
+  }
+  if (plan.scenario == Scenario::filters) {
+    bench.add_flag("--exact", plan.exact, "Filters without wildcards");
+    bench
+        .add_option("--phase", options.phase,
+                    "How long is published, filters changed, and both; 0 for not at all")
+        ->type_name("DURATION")
+        ->capture_default_str();
+  }
+  if (plan.scenario == Scenario::fan_in || plan.scenario == Scenario::offline) {
+    bench.add_flag("--split", plan.split,
+                   "Each subscriber gets the messages of its share of the publishers");
+  }
+  if (plan.scenario == Scenario::fan_in || plan.scenario == Scenario::fan_out ||
+      plan.scenario == Scenario::pairs) {
+    bench.add_flag("--lasting", plan.lasting,
+                   "Subscribers have persistent sessions, which end with the bench");
+  }
+  if (plan.scenario == Scenario::connect) {
+    bench.add_flag("--resume", options.connection.tls_files.resume,
+                   "Come a second time, with the TLS tickets of the first, and measure that");
   }
   if (plan.scenario == Scenario::storm) {
     bench.add_option("--rounds", plan.rounds, "How often everybody reconnects")

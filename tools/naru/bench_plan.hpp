@@ -23,6 +23,8 @@ struct BenchPlan {
     mixed,
     retained,
     idle,
+    connect,
+    filters,
     storm,
   };
   Scenario scenario = Scenario::fan_in;
@@ -40,15 +42,22 @@ struct BenchPlan {
   // What makes room in a window: the acknowledgement, or the delivery to a subscriber. QoS 0 has
   // only the latter.
   bool paced_by_delivery = false;
+  // Each message goes to one subscriber, who gets those of his share of the publishers.
+  bool split = false;
+  bool few = false;      // mixed: four subscribers get a message, however many there are.
+  bool lasting = false;  // Subscribers have persistent sessions, dropped in the end.
+  bool resume = false;   // connect: with a TLS ticket of an earlier connection.
   double connect_rate = 2000;
-  std::size_t filters = 20;   // mixed: of each subscriber, besides the one that matches.
+  std::size_t filters = 20;   // Of each subscriber, that match nothing: mixed, filters.
+  bool exact = false;         // filters: without wildcards.
+  Duration phase{5'000'000};  // filters: how long is published, changed, and both; 0: not.
   std::size_t rounds = 5;     // storm: how often everybody reconnects.
   Duration hold{10'000'000};  // idle: how long the connections are watched.
   std::string prefix = "bench";
 
   // Sessions outlive the connections of their subscribers.
   bool keeps_sessions() const {
-    return scenario == Scenario::offline || scenario == Scenario::storm;
+    return lasting || scenario == Scenario::offline || scenario == Scenario::storm;
   }
   // A publisher's messages go to a topic each.
   bool has_topic_per_message() const {
@@ -60,7 +69,9 @@ struct BenchPlan {
 std::string topic_of(const BenchPlan& plan, std::size_t publisher, std::uint64_t number);
 // What the subscriber asks for and gets something by.
 std::string filter_of(const BenchPlan& plan, std::size_t subscriber);
-// What else it asks for, to which nothing is published: mixed.
+// What else it asks for, to which nothing is published: mixed, filters.
 std::vector<std::string> other_filters_of(const BenchPlan& plan, std::size_t subscriber);
+// One of those, from 0.
+std::string other_filter_of(const BenchPlan& plan, std::size_t subscriber, std::size_t n);
 
 }  // namespace naru::tools

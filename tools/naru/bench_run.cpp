@@ -15,8 +15,10 @@ namespace {
 
 using Scenario = BenchPlan::Scenario;
 
-constexpr Millis tick{2};
-constexpr Millis open_loop_tick{1};
+constexpr Duration tick{2000};
+// An open loop looks this often at what is due, within these bounds once for each message.
+constexpr Duration finest_tick{50};
+constexpr Duration coarsest_tick{1000};
 constexpr Seconds stall_time{10};
 constexpr Seconds tell_every{5};
 
@@ -53,7 +55,8 @@ void BenchRun::make_clients(const ClientSettings& settings) {
       one.session_expiry_s = 3600;
     }
     subscribers_.push_back(std::make_unique<BenchSubscriber>(context_, one, i));
-    const bool credits = plan.paced_by_delivery && (plan.scenario == Scenario::pairs || i == 0);
+    const bool one_each = plan.scenario == Scenario::pairs || plan.split;
+    const bool credits = plan.paced_by_delivery && (one_each || i == 0);
     if (credits) subscribers_.back()->credit(all);
   }
 }
@@ -72,6 +75,8 @@ Result<Json> BenchRun::run() {
   switch (context_.plan.scenario) {
     case Scenario::retained: return run_retained();
     case Scenario::idle: return run_idle();
+    case Scenario::connect: return run_connect();
+    case Scenario::filters: return run_filters();
     case Scenario::storm: return run_storm();
     case Scenario::fan_in:
     case Scenario::fan_out:
@@ -201,9 +206,14 @@ Result<void> BenchRun::wait_until(std::function<bool()> done, const char* step) 
   return {};
 }
 
+Duration BenchRun::pause() const {
+  if (!context_.plan.open_loop || board_.budget == 0 || !to_open_.empty()) return tick;
+  const Duration each{static_cast<std::int64_t>(1e6 / context_.plan.rate)};
+  return std::clamp(each, finest_tick, coarsest_tick);
+}
+
 void BenchRun::on_timer(Instant now) {
-  const Millis pause = context_.plan.open_loop ? open_loop_tick : tick;
-  const double opened = context_.plan.connect_rate * static_cast<double>(pause.count()) * 1e-3;
+  const double opened = context_.plan.connect_rate * static_cast<double>(tick.count()) * 1e-6;
   for (int i = 0; i < std::max(1, static_cast<int>(opened)) && !to_open_.empty(); ++i) {
     BenchClient* const client = to_open_.back();
     to_open_.pop_back();
@@ -211,8 +221,8 @@ void BenchRun::on_timer(Instant now) {
   }
   if (now >= ends_) board_.budget = 0;
   publish_at_rate(now);
-  const std::uint64_t progress =
-      board_.online + board_.subscribed + board_.settled + board_.published + board_.received;
+  const std::uint64_t progress = board_.online + board_.subscribed + board_.changes +
+                                 board_.settled + board_.published + board_.received;
   if (progress != progress_) progress_at_ = now;
   progress_ = progress;
   if (!board_.failure.empty() || done_() || now - progress_at_ > stall_time) {
@@ -220,7 +230,7 @@ void BenchRun::on_timer(Instant now) {
     return;
   }
   tell_progress(now);
-  context_.loop.call_at(now + pause, *this);
+  context_.loop.call_at(now + pause(), *this);
 }
 
 void BenchRun::publish_at_rate(Instant now) {

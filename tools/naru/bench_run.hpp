@@ -1,7 +1,8 @@
 // tools/naru/bench_run.hpp
 //
 // BenchRun takes a bench through its steps: connect, publish, wait for the last delivery, count.
-// Most scenarios are run_messages(); those with steps of their own are in bench_scenarios.cpp.
+// Most scenarios are run_messages(); those with steps of their own are in bench_scenarios.cpp and
+// bench_filters.cpp.
 //
 // Edge: owns all clients of the loop. Lives on the loop's thread.
 // Bounded by: a step that makes no progress for stall_time ends the bench.
@@ -44,9 +45,19 @@ class BenchRun final : public ClientOwner {
   Result<Json> run_messages();
   Result<Json> run_retained();
   Result<Json> run_idle();
+  Result<Json> run_connect();
+  Result<Json> run_filters();
   Result<Json> run_storm();
   Result<Json> watch_idle(std::uint64_t before);
   Result<void> clear_retained();
+  struct Phase {
+    std::uint64_t messages = 0, changes = 0;
+    double seconds = 0;
+    double cpu_us = 0;  // Of the broker; 0 when it is not measured.
+    std::uint64_t memory_bytes = 0;
+  };
+  Result<Phase> run_phase(bool publishes, bool changes);
+  Result<Json> run_phases();
 
   // Steps.
   Result<void> open_all(std::vector<BenchClient*> clients);
@@ -60,6 +71,7 @@ class BenchRun final : public ClientOwner {
   Result<void> drop_sessions();
   void publish_at_rate(Instant now);
   void tell_progress(Instant now);
+  Duration pause() const;  // Until on_timer() is to look again.
 
   Result<Meter> start_meter() const;
   Result<Json> stop_meter(const Meter& meter, std::uint64_t messages) const;

@@ -126,24 +126,20 @@ Result<void> BenchRun::clear_retained() {
 Result<Json> BenchRun::run_idle() {
   const auto publishers = open_publishers();
   if (!publishers) return publishers.error();
-  for (const auto& each : subscribers_) each->subscribe_later();
   const auto before = start_meter();
   if (!before) return before.error();
   const auto opened = open_all(pointers(subscribers_));
   if (!opened) return opened.error();
   const double seconds =
       std::max(1e-6, static_cast<double>((context_.loop.now() - before->began).count()) * 1e-6);
+  const auto subscribed = wait_until(
+      [this] { return board_.subscribed + board_.dropped >= subscribers_.size(); }, "subscribing");
+  if (!subscribed) return subscribed.error();
   auto result = watch_idle(before->usage.memory_bytes);
   if (!result) return result.error();
   (*result)["connects_per_s"] = std::round(static_cast<double>(subscribers_.size()) / seconds);
 
   // Each hears one message, which shows that it is there.
-  for (const auto& each : subscribers_) {
-    if (each->is_open()) each->subscribe();
-  }
-  const auto subscribed = wait_until(
-      [this] { return board_.subscribed + board_.dropped >= subscribers_.size(); }, "subscribing");
-  if (!subscribed) return subscribed.error();
   board_.budget = subscribers_.size();
   publishers_[0]->publish(context_.plan.window);
   const auto heard = wait_until(
@@ -187,6 +183,37 @@ Result<Json> BenchRun::watch_idle(std::uint64_t before) {
   result["idle_cores"] =
       rounded(static_cast<double>((now->cpu - meter->usage.cpu).count()) /
               static_cast<double>(std::max<std::int64_t>(context_.plan.hold.count(), 1)));
+  return result;
+}
+
+// ---- connect: what a connection costs that comes ------------------------------------------------
+
+Result<Json> BenchRun::run_connect() {
+  for (const auto& each : subscribers_) each->subscribe_later();
+  const std::vector<BenchClient*> clients = pointers(subscribers_);
+  if (context_.plan.resume) {  // All come once before, for their tickets.
+    const auto opened = open_all(clients);
+    if (!opened) return opened.error();
+    const auto left = leave_all(clients);
+    if (!left) return left.error();
+  }
+  board_.connecting = {};
+  board_.resumed = 0;
+  const auto meter = start_meter();
+  if (!meter) return meter.error();
+  const auto opened = open_all(clients);
+  if (!opened) return opened.error();
+  const auto use = stop_meter(*meter, clients.size());
+  if (!use) return use.error();
+  const std::uint64_t lost = context_.plan.resume ? clients.size() - board_.resumed : 0;
+  flawless_ = lost == 0;
+  Json result{{"use", *use},
+              {"connections", clients.size()},
+              {"resumed", board_.resumed},
+              {"not_resumed", lost}};
+  add_percentiles(result, "connect", board_.connecting);
+  const auto left = leave_all(clients);
+  if (!left) return left.error();
   return result;
 }
 

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "tools/naru/open_limits.hpp"
 
 namespace naru::tools {
 namespace {
@@ -17,13 +20,6 @@ namespace {
 constexpr std::size_t receive_size = 64 * 1024;
 constexpr std::uint64_t signal_key = ~std::uint64_t{0};
 constexpr std::uint64_t input_key = signal_key - 1;
-
-void raise_open_files() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 int watch_signals() {
   sigset_t set;
@@ -93,14 +89,25 @@ void ClientLoop::want_input(ClientOwner& owner) {
   input_.always_ready = true;
 }
 
-int ClientLoop::wait_time() const {
+Duration ClientLoop::wait_time() const {
   if (end_ != End::running || !to_receive_.empty() ||
       (input_.always_ready && input_.owner != nullptr))
-    return 0;
+    return Duration{0};
   Instant next = next_second_;
   if (!timers_.empty()) next = std::min(next, timers_.top().when);
-  const auto left = std::chrono::ceil<Millis>(next - SystemClock{}.now());
-  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  return std::max(next - SystemClock{}.now(), Duration{0});
+}
+
+// An open loop has messages due every few microseconds, which epoll_wait() cannot tell apart.
+int ClientLoop::wait(std::span<epoll_event> events) const {
+  const auto size = static_cast<int>(events.size());
+  const Duration most = wait_time();
+  const auto whole = std::chrono::duration_cast<Seconds>(most);
+  const timespec left{.tv_sec = whole.count(), .tv_nsec = (most - whole).count() * 1000};
+  const int n = epoll_pwait2(descriptors_.epoll, events.data(), size, &left, nullptr);
+  if (n >= 0 || errno != ENOSYS) return n;  // Linux before 5.11 has only milliseconds.
+  const auto millis = std::chrono::ceil<Millis>(most);
+  return epoll_wait(descriptors_.epoll, events.data(), size, static_cast<int>(millis.count()));
 }
 
 void ClientLoop::run() {
@@ -108,7 +115,7 @@ void ClientLoop::run() {
   std::array<epoll_event, 512> events;
   while (end_ == End::running) {
     flush_all();
-    const int n = epoll_wait(descriptors_.epoll, events.data(), events.size(), wait_time());
+    const int n = wait(events);
     now_ = SystemClock{}.now();
     const std::vector<Connection*> again = std::exchange(to_receive_, {});
     for (Connection* connection : again) {

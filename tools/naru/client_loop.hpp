@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <queue>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@
 #include "storage/base/result.hpp"
 #include "tools/naru/connection.hpp"
 #include "tools/naru/server_address.hpp"
+
+struct epoll_event;
 
 namespace naru::tools {
 
@@ -53,7 +56,8 @@ class ClientLoop {
     bool operator<(const Timer& other) const { return when > other.when; }  // Earliest on top.
   };
 
-  int wait_time() const;
+  Duration wait_time() const;
+  int wait(std::span<epoll_event> events) const;
   void dispatch(std::uint64_t slot, std::uint32_t events);
   void run_timers();
   void flush_all();

@@ -50,7 +50,7 @@ void Connection::open() {
   connecting_ = true;
   blocked_ = hung_up_ = finishing_ = false;
   sent_ = 0;
-  if (server.tls) tls_ = server.tls->open();
+  if (server.tls) tls_ = server.tls->open(ticket_);
   slot_ = loop_.add(*this, fd);
 }
 
@@ -58,6 +58,7 @@ void Connection::close() {
   if (fd_ < 0) return;
   core_.on_disconnected();
   loop_.remove(slot_, fd_);
+  if (tls_ && tls_->ticket()) ticket_ = tls_->ticket();
   fd_ = -1;
 }
 

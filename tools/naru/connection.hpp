@@ -46,6 +46,8 @@ class Connection {
   MqttClientCore& core() { return core_; }
   void flush_later();  // Call after putting something into the core from outside an event.
   bool is_open() const { return fd_ >= 0; }
+  // TLS went on where an earlier connection of this object was; after the event online.
+  bool is_resumed() const { return tls_ && tls_->is_resumed(); }
 
   // What the loop calls, nobody else.
   void on_ready(std::uint32_t events);
@@ -67,6 +69,7 @@ class Connection {
   std::uint32_t slot_ = 0;           // In the loop's list while open.
   std::size_t sent_ = 0;             // Of core().output().
   std::unique_ptr<TlsChannel> tls_;  // Null: plain.
+  TlsTicket ticket_;                 // Of the connection before.
   bool connecting_ = false;          // The socket is.
   bool blocked_ = false;             // The kernel's buffer is full; EPOLLOUT comes.
   bool hung_up_ = false;             // The end has come, behind what is still to be read.

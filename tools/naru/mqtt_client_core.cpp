@@ -95,9 +95,9 @@ bool MqttClientCore::handle(const mqtt::Frame& frame, ClientEvent& out) {
     case PacketType::pubcomp: return on_acknowledgement(frame, out);
     case PacketType::pubrel: return on_pubrel(frame, out);
     case PacketType::suback: return on_suback(frame, out);
+    case PacketType::unsuback: return on_unsuback(frame, out);
     case PacketType::disconnect: return on_disconnect(frame, out);
-    case PacketType::pingresp:
-    case PacketType::unsuback: return false;
+    case PacketType::pingresp: return false;
     case PacketType::connect:
     case PacketType::subscribe:
     case PacketType::unsubscribe:
@@ -201,6 +201,16 @@ bool MqttClientCore::on_suback(const mqtt::Frame& frame, ClientEvent& out) {
   }
   out.kind = Kind::subscribed;
   out.codes = suback.codes;
+  return true;
+}
+
+bool MqttClientCore::on_unsuback(const mqtt::Frame& frame, ClientEvent& out) {
+  mqtt::Unsuback unsuback;
+  if (mqtt::decode_unsuback(frame, settings_.version, unsuback) != DecodeError::none) {
+    return fail(out, "the broker sent a malformed UNSUBACK");
+  }
+  out.kind = Kind::unsubscribed;
+  out.codes = unsuback.codes;
   return true;
 }
 
@@ -319,6 +329,16 @@ void MqttClientCore::subscribe(std::span<const mqtt::SubscribeEntry> entries) {
   subscribe.packet_id = free_id();
   subscribe.entries = mqtt::SubscribeEntries{raw};
   mqtt::encode(subscribe, settings_.version, output_);
+}
+
+void MqttClientCore::unsubscribe(BytesView filter) {
+  NARU_CHECK(online());
+  Bytes raw;
+  mqtt::append_filter(raw, filter);
+  mqtt::Unsubscribe unsubscribe;
+  unsubscribe.packet_id = free_id();
+  unsubscribe.filters = mqtt::Filters{raw};
+  mqtt::encode(unsubscribe, settings_.version, output_);
 }
 
 void MqttClientCore::disconnect() {

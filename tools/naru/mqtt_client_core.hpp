@@ -54,6 +54,7 @@ struct ClientEvent {
     message,       // A publish for us. Its views die with the next call.
     acknowledged,  // tag and reason of a publish of QoS 1 or 2.
     subscribed,    // SUBACK; codes.
+    unsubscribed,  // UNSUBACK; codes, none in 3.x.
     failed,        // The broker ended it or broke the rules; text says how. Close the connection.
   };
   Kind kind = Kind::failed;
@@ -80,12 +81,12 @@ class MqttClientCore {
 
   // Keep-alive; call about once a second.
   void on_time(Instant now);
-  // The broker has said nothing for too long. Close the connection.
-  bool is_silent() const;
+  bool is_silent() const;  // The broker, for too long. Close the connection.
 
   // Sends now or as soon as connection and window allow, in order.
   void publish(const OutgoingPublish& message);
   void subscribe(std::span<const mqtt::SubscribeEntry> entries);  // REQUIRES: online().
+  void unsubscribe(BytesView filter);                             // REQUIRES: online().
   void disconnect();                                              // REQUIRES: online().
 
   bool online() const { return state_ == State::online; }
@@ -94,8 +95,7 @@ class MqttClientCore {
   std::uint64_t resent() const { return resent_; }
   const ClientSettings& settings() const { return settings_; }
 
-  // What to send; the caller takes from it and clears it.
-  Bytes& output() { return output_; }
+  Bytes& output() { return output_; }  // To send; the caller takes from it and clears it.
 
  private:
   enum class State : std::uint8_t { offline, greeting, online, closing };
@@ -122,6 +122,7 @@ class MqttClientCore {
   bool on_acknowledgement(const mqtt::Frame& frame, ClientEvent& out);
   bool on_pubrel(const mqtt::Frame& frame, ClientEvent& out);
   bool on_suback(const mqtt::Frame& frame, ClientEvent& out);
+  bool on_unsuback(const mqtt::Frame& frame, ClientEvent& out);
   bool on_disconnect(const mqtt::Frame& frame, ClientEvent& out);
   bool fail(ClientEvent& out, std::string text);
   void send_what_fits();

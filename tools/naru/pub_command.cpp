@@ -83,7 +83,8 @@ class Publisher final : public ClientOwner {
         break;
       case ClientEvent::Kind::failed: end({Errc::refused, event.text}); break;
       case ClientEvent::Kind::message:
-      case ClientEvent::Kind::subscribed: break;
+      case ClientEvent::Kind::subscribed:
+      case ClientEvent::Kind::unsubscribed: break;
     }
   }
 

@@ -61,7 +61,8 @@ class Subscriber final : public ClientOwner {
         end({Errc::refused, "the broker refused the connection: " + event.text});
         break;
       case ClientEvent::Kind::failed: end({Errc::refused, event.text}); break;
-      case ClientEvent::Kind::acknowledged: break;
+      case ClientEvent::Kind::acknowledged:
+      case ClientEvent::Kind::unsubscribed: break;
     }
   }
 

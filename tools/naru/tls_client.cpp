@@ -27,6 +27,13 @@ bool is_address(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
 }
 
+// OpenSSL calls it for each ticket; 1: the session is ours now.
+int on_ticket(SSL* ssl, SSL_SESSION* session) {
+  auto* const channel = static_cast<TlsChannel*>(SSL_get_app_data(ssl));
+  channel->keep(TlsTicket{session, SSL_SESSION_free});
+  return 1;
+}
+
 Error cannot(const std::string& what) {
   return {Errc::invalid, "cannot use " + what + ": " + last_error()};
 }
@@ -38,6 +45,7 @@ TlsChannel::TlsChannel(ssl_ctx_st* context, const std::string& host, bool verify
   NARU_CHECK(ssl_ != nullptr);
   SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_connect_state(ssl_);
+  SSL_set_app_data(ssl_, this);
   if (!is_address(host)) SSL_set_tlsext_host_name(ssl_, host.c_str());
   if (!verify) return;
   SSL_set_verify(ssl_, SSL_VERIFY_PEER, nullptr);
@@ -51,6 +59,10 @@ TlsChannel::TlsChannel(ssl_ctx_st* context, const std::string& host, bool verify
 TlsChannel::~TlsChannel() { SSL_free(ssl_); }
 
 bool TlsChannel::is_open() const { return SSL_is_init_finished(ssl_) == 1; }
+
+bool TlsChannel::is_resumed() const { return SSL_session_reused(ssl_) == 1; }
+
+void TlsChannel::use(const TlsTicket& ticket) { SSL_set_session(ssl_, ticket.get()); }
 
 std::string TlsChannel::receive(BytesView wire, Bytes& plain) {
   if (!wire.empty()) BIO_write(SSL_get_rbio(ssl_), wire.data(), static_cast<int>(wire.size()));
@@ -107,6 +119,10 @@ Result<std::shared_ptr<const TlsClient>> TlsClient::make(const Options& options,
       new TlsClient{context, std::move(host), !options.insecure}};
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  if (options.resume) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, on_ticket);
+  }
   if (options.cafile.empty()) {
     SSL_CTX_set_default_verify_paths(context);
   } else if (SSL_CTX_load_verify_locations(context, options.cafile.c_str(), nullptr) != 1) {
@@ -127,8 +143,10 @@ Result<std::shared_ptr<const TlsClient>> TlsClient::make(const Options& options,
 
 TlsClient::~TlsClient() { SSL_CTX_free(context_); }
 
-std::unique_ptr<TlsChannel> TlsClient::open() const {
-  return std::make_unique<TlsChannel>(context_, host_, verify_);
+std::unique_ptr<TlsChannel> TlsClient::open(const TlsTicket& ticket) const {
+  auto channel = std::make_unique<TlsChannel>(context_, host_, verify_);
+  if (ticket) channel->use(ticket);
+  return channel;
 }
 
 }  // namespace naru::tools

@@ -15,9 +15,13 @@
 #include "storage/base/result.hpp"
 
 struct ssl_ctx_st;
+struct ssl_session_st;
 struct ssl_st;
 
 namespace naru::tools {
+
+// What the broker gave a connection, so that the next one may do without half of the handshake.
+using TlsTicket = std::shared_ptr<ssl_session_st>;
 
 class TlsChannel {
  public:
@@ -26,7 +30,8 @@ class TlsChannel {
   TlsChannel(const TlsChannel&) = delete;
   TlsChannel& operator=(const TlsChannel&) = delete;
 
-  bool is_open() const;  // The handshake is over.
+  bool is_open() const;     // The handshake is over.
+  bool is_resumed() const;  // By a ticket. REQUIRES: is_open().
   // Goes on with what came from the socket, and appends what it says to `plain`. An empty `wire`
   // begins the handshake. Empty when all is well, else why it failed.
   std::string receive(BytesView wire, Bytes& plain);
@@ -35,11 +40,16 @@ class TlsChannel {
   void close();     // Says goodbye; the last bytes are in output().
   Bytes& output();  // For the socket; the caller takes from it.
 
+  void use(const TlsTicket& ticket);  // Before the first receive().
+  void keep(TlsTicket ticket) { ticket_ = std::move(ticket); }
+  const TlsTicket& ticket() const { return ticket_; }  // The last one that came; null for none.
+
  private:
   void collect();
 
   ssl_st* ssl_ = nullptr;
   Bytes output_;
+  TlsTicket ticket_;
 };
 
 class TlsClient {
@@ -48,6 +58,7 @@ class TlsClient {
     std::string cafile;             // Empty: the machine's authorities.
     std::string certfile, keyfile;  // Both or neither.
     bool insecure = false;          // Whoever answers is believed.
+    bool resume = false;            // Channels keep the tickets that come.
   };
 
   // The error names the file.
@@ -56,7 +67,8 @@ class TlsClient {
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
-  std::unique_ptr<TlsChannel> open() const;
+  // With a ticket of an earlier channel the handshake is the short one, if the broker agrees.
+  std::unique_ptr<TlsChannel> open(const TlsTicket& ticket) const;
 
  private:
   TlsClient(ssl_ctx_st* context, std::string host, bool verify)

@@ -73,6 +73,7 @@ void Vehicle::on_event(const ClientEvent& event) {
       subscribed_ = std::ranges::none_of(event.codes, mqtt::is_failure);
       if (!subscribed_) counters.last_trouble = "a subscription to commands was refused";
       break;
+    case ClientEvent::Kind::unsubscribed: break;
     case ClientEvent::Kind::refused:
     case ClientEvent::Kind::failed:
       connection_.close();
