@@ -1,4 +1,5 @@
 """naru bench: every scenario, small, against the real broker; and that it finds what is wrong."""
+import csv
 import json
 import resource
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import pytest
 
 from certificates import Authority
-from narud_server import Server, let_pass, naru_binary, wait_until
+from narud_server import ROOT, Server, let_pass, naru_binary, narud_binary, wait_until
 
 COUNTS = "lost", "duplicates", "out_of_order", "refused"
 
@@ -267,6 +268,43 @@ def test_loss_is_found(start_broker):
     broker = start_broker("listener auto 127.0.0.1\nallow_anonymous true\nmax_queued_messages 5")
     told = bench(broker.port, "offline", "--publishers", 2, "--subscribers", 2, "-n", 100, code=1)
     assert told["lost"] == 2 * 95
+
+
+COMPARE = ROOT / "test" / "bench" / "compare.py"
+
+
+def compare(*arguments, code=0):
+    done = subprocess.run([COMPARE, "--small", "--rounds", "1", "--brokers", "narud",
+                           *map(str, arguments)], stdin=subprocess.DEVNULL, text=True, check=False,
+                          timeout=300, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == code, done
+    return done
+
+
+@pytest.mark.slow
+def test_every_row_of_the_comparison(tmp_path):
+    done = compare("--json", tmp_path / "all.json", "--history", tmp_path / "history.csv")
+    lines = json.loads((tmp_path / "all.json").read_text())["lines"]
+    rows = subprocess.run([COMPARE, "--list"], check=True, text=True, stdout=subprocess.PIPE)
+    for row in rows.stdout.splitlines():
+        assert any(line["scenario"].startswith(row) for line in lines), row
+    assert all(line["narud"] is not None for line in lines)
+    assert all(line["flaws"] == "" for line in lines)
+    assert len(done.stdout.splitlines()) == 2 + len(lines)
+    history = list(csv.DictReader((tmp_path / "history.csv").open()))
+    assert [line["scenario"] for line in history] == [line["scenario"] for line in lines]
+    assert {line["broker"] for line in history} == {"narud"}
+
+
+def test_a_comparison_in_which_something_is_lost_fails(tmp_path):
+    """With a queue limit, which no row has."""
+    wrapper = tmp_path / "narud"
+    wrapper.write_text("#!/bin/sh\necho max_queued_messages 5 >> \"$2\"\n"
+                       f"exec {narud_binary()} \"$@\"\n")
+    wrapper.chmod(0o755)
+    done = compare("--only", "QoS 1 to 100 offline sessions, the same", "--narud", wrapper, code=1)
+    assert "lost" in done.stderr
+    assert "lost" in done.stdout
 
 
 def test_progress_is_told_on_stderr(broker):
