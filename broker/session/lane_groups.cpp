@@ -273,15 +273,25 @@ void LaneGroups::give_back_lent(LaneState& lane, Session& session) {
   for (auto at = session.lent.begin(); at != session.lent.end();) {
     const std::uint64_t number = at->first;
     const bool open = is_open(session.queue, number);
-    if (open && (session.queue.at(number).options & qos_bits) == 2 &&
-        session.queue.sent_before(number)) {
+    const bool twice = open && (session.queue.at(number).options & qos_bits) == 2;
+    if (twice && session.queue.sent_before(number)) {
       ++at;
       continue;
     }
-    answer(at->second, open ? AnswerKind::returned : AnswerKind::done);
+    if (twice) {
+      session.to_return.push_back(at->second);
+    } else {
+      answer(at->second, open ? AnswerKind::returned : AnswerKind::done);
+    }
     if (open) session.queue.drop(number);
     session.lent.erase(at++);
     parts_.queues.touch(lane, session);
+  }
+}
+
+void LaneGroups::returns_committed(Session& session) {
+  for (const GroupPlace& place : std::exchange(session.returning, {})) {
+    answer(place, AnswerKind::returned);
   }
 }
 

@@ -47,9 +47,12 @@ class LaneGroups {
   void tell_all(LaneState& lane, Session& session);
   // What of its lent messages has come to an end, in whatever way.
   void settle_lent(Session& session);
-  // Its client has gone. Another member may have what it has not acknowledged; but a QoS 2 message
-  // that it may have seen waits for it, under the id it knows, as long as the session lives.
+  // Its client has gone. Another member may have what it has not acknowledged, QoS 2 when the next
+  // cursor says so; but a QoS 2 message that it may have seen waits for it, under the id it knows,
+  // as long as the session lives.
   void give_back_lent(LaneState& lane, Session& session);
+  // That it has let these go is on disk.
+  void returns_committed(Session& session);
   void restart(LaneState& lane, Session& session);
 
  private:

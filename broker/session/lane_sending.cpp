@@ -54,6 +54,10 @@ void LaneQueues::commit_cursor(LaneState& lane, Session& session) {
     session.group->confirming = std::exchange(session.group->received, {});
     urgent = true;
   }
+  if (!session.to_return.empty()) {
+    session.returning = std::exchange(session.to_return, {});
+    urgent = true;
+  }
   UnitDraft unit{context_.units};
   unit.add(lane, CursorPut{session.number, session.queue.take_cursor()});
   unit.submit(urgent);
@@ -165,6 +169,7 @@ void LaneQueues::cursor_committed(LaneState& lane, const CursorPut& record) {
   Session* const session = lane.find_session(record.session);
   if (session == nullptr) return;
   session->cursor_in_flight = false;
+  parts_.groups.returns_committed(*session);
   if (session->group) parts_.groups.cursor_committed(*session->group);
   send_releases(*session);
 }
@@ -174,6 +179,9 @@ void LaneQueues::cursor_failed(LaneState& lane, SessionNumber number) {
   if (session == nullptr) return;
   session->cursor_in_flight = false;
   session->queue.cursor_failed();
+  auto& again = session->to_return;
+  again.insert(again.begin(), session->returning.begin(), session->returning.end());
+  session->returning.clear();
   if (session->group) parts_.groups.cursor_failed(*session->group);
   failed_cursors_.emplace_back(lane.lane(), number);
 }

@@ -162,6 +162,9 @@ void LaneState::end_session(Client& client, Effects& effects) {
                        (queue.at(place).options & 3) == 2;
     (known ? effects.forfeited : effects.returned).push_back(whose);
   }
+  for (const auto* const list : {&client.session->returning, &client.session->to_return}) {
+    effects.returned.insert(effects.returned.end(), list->begin(), list->end());
+  }
   if (const Group* const group = client.session->group.get()) {
     for (const auto* const list : {&group->confirming, &group->received}) {
       effects.received.insert(effects.received.end(), list->begin(), list->end());

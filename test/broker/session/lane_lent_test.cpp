@@ -122,6 +122,33 @@ TEST_CASE("A client that goes leaves its lent messages, but not QoS 2 it may kno
   CHECK(bench.answer(AnswerKind::returned).place.number == first_place.number);
 }
 
+TEST_CASE("A QoS 2 message goes back when it is on disk that the session has let it go",
+          "[group][MQTT-4.8.2]") {
+  Bench bench;
+  bench.lend(first_place, 2);
+  bench.lose();
+  bench.commit_once();  // It is in the queue of a session that has no client now.
+  CHECK(bench.told<hop::GroupAnswer>().empty());
+  SECTION("at once") { bench.commit(); }
+  SECTION("or when there is room for it") {
+    bench.commit(Errc::no_space);
+    CHECK(bench.told<hop::GroupAnswer>().empty());
+    bench.core.begin_turn(Instant{Seconds{1}}, 1'000, 1'000);
+    bench.core.end_turn();
+    bench.commit();
+  }
+  SECTION("or when the session is gone") {
+    hop::Attach attach;
+    attach.connection = connection;
+    attach.client_id = bench.client_id;
+    attach.clean_start = true;
+    attach.receive_maximum = 10;
+    bench.take(attach);
+    bench.commit();
+  }
+  CHECK(bench.answer(AnswerKind::returned).place.number == first_place.number);
+}
+
 TEST_CASE("A QoS 2 message its client may know goes to nobody else", "[group][MQTT-4.8.2]") {
   Bench bench;
   bench.lend(second_place, 2);
