@@ -65,11 +65,12 @@ class Series {
     std::printf(
         "%zu steps, %zu messages sent, %zu acknowledged, %zu unknown, %zu received,\n"
         "%zu repeated; %zu crashes, %zu power losses, %zu full disks, %zu hop resets,\n"
-        "%zu journal entries dropped; %zu commands, %zu of them succeeded; %lld s\n",
+        "%zu journal entries dropped; %zu commands, %zu of them succeeded;\n"
+        "%zu messages to members of groups; %lld s\n",
         total_.steps, total_.summary.sent, total_.summary.acked, total_.summary.unknown,
         total_.summary.received, total_.summary.duplicates, total_.crashes, total_.power_losses,
         total_.full_disks, total_.hop_resets, total_.journal_drops, total_.commands,
-        total_.commands_succeeded, static_cast<long long>(took.count()));
+        total_.commands_succeeded, total_.shared, static_cast<long long>(took.count()));
     for (const std::uint64_t seed : failed_) {
       std::printf("failed: --seed %llu\n", static_cast<unsigned long long>(seed));
     }
@@ -111,6 +112,7 @@ class Series {
     total_.journal_drops += result.journal_drops;
     total_.commands += result.commands;
     total_.commands_succeeded += result.commands_succeeded;
+    total_.shared += result.shared;
     total_.summary.sent += result.summary.sent;
     total_.summary.acked += result.summary.acked;
     total_.summary.unknown += result.summary.unknown;

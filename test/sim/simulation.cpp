@@ -60,6 +60,7 @@ void Simulation::choose_weather() {
   const double commands = sometimes(0.5, rng_.chance(0.2) ? 0.2 : 0.03);
   const SimDevice::Faults faults{weather_.cut, weather_.leave, weather_.partial};
   if (commands > 0) commands_ = std::make_unique<CommandLoad>(commands, faults, rng_.fork());
+  if (rng_.chance(0.5)) groups_ = std::make_unique<GroupLoad>(weather_, history_, rng_.fork());
 }
 
 void Simulation::note(Event event) {
@@ -107,6 +108,7 @@ void Simulation::crash() {
   node_.reset();
   clients_->on_broker_dead(now_);
   if (commands_) commands_->on_broker_dead(now_);
+  if (groups_) groups_->on_broker_dead(now_);
   disk_.heal();
   full_until_ = Instant::never();
   down_until_ = now_ + Millis{static_cast<std::int64_t>(rng_.below(2'000))};
@@ -143,6 +145,7 @@ void Simulation::step() {
   if (!calm_) disturb();
   clients_->step(node_.get(), now_);
   if (commands_) commands_->step(node_.get(), now_);
+  if (groups_) groups_->step(node_.get(), now_);
   if (node_ != nullptr) {
     for (std::uint16_t shard = 0; shard < node_->shards(); ++shard) {
       if (calm_ || rng_.chance(0.8)) node_->turn(shard, now_);
@@ -157,10 +160,12 @@ void Simulation::step() {
   }
 }
 
-bool Simulation::resting() const {
-  return clients_->unsettled().empty() && node_->idle() &&
-         (!commands_ || commands_->unsettled().empty());
+std::string Simulation::unsettled() const {
+  return clients_->unsettled() + (commands_ ? commands_->unsettled() : "") +
+         (groups_ ? groups_->unsettled() : "");
 }
+
+bool Simulation::resting() const { return node_->idle() && unsettled().empty(); }
 
 // Nothing is on its way and nothing happens any more. False: it does not come to that.
 bool Simulation::rest(Duration quiet) {
@@ -189,10 +194,10 @@ void Simulation::settle() {
   make_room();
   clients_->calm();
   if (commands_) commands_->calm();
-  if (!rest(quiet_time)) {
-    return fail("no rest:" + clients_->unsettled() + (commands_ ? commands_->unsettled() : ""));
-  }
+  if (groups_) groups_->calm(now_);
+  if (!rest(quiet_time)) return fail("no rest:" + unsettled());
   clients_->note_drained(now_);
+  if (groups_) groups_->note_drained(now_);
   clients_->add_reader();
   if (!rest(Seconds{1})) return fail("retained messages cannot be read");
   clients_->note_retained_read(now_);
@@ -268,6 +273,11 @@ void Simulation::check_queues() {
   }
 }
 
+void Simulation::check_members() {
+  if (!groups_) return;
+  for (std::string& wrong : groups_->wrong_members(*node_)) fail(std::move(wrong));
+}
+
 // Of the devices' connections only what concerns any client: their payloads are not the crowd's.
 void Simulation::check_ledger() {
   if (!commands_) return;
@@ -287,6 +297,7 @@ SimResult Simulation::run() {
   settle();
   if (node_ != nullptr && result_.failures.empty()) {
     check_queues();
+    check_members();
     check_recovery();
     check_stream();
   }
@@ -295,6 +306,7 @@ SimResult Simulation::run() {
   }
   check_ledger();
   result_.summary = summarize(Timeline{history_});
+  if (groups_) result_.shared = groups_->received();
   result_.hash = history_.digest() ^ (disk_.counts().commits * 0x9e3779b97f4a7c15);
   if (commands_) result_.hash ^= commands_->seen().digest();
   return result_;

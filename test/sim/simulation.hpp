@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "test/sim/command_load.hpp"
+#include "test/sim/group_load.hpp"
 #include "test/sim/sim_clients.hpp"
 #include "test/support/checkers.hpp"
 
@@ -31,6 +32,7 @@ struct SimResult {
   Summary summary;
   std::size_t crashes = 0, power_losses = 0, full_disks = 0, journal_drops = 0, hop_resets = 0;
   std::size_t commands = 0, commands_succeeded = 0;
+  std::size_t shared = 0;  // Messages that members of groups got.
   std::size_t steps = 0;
 };
 
@@ -54,7 +56,9 @@ class Simulation {
   void check_recovery();
   void check_queues();
   void check_ledger();
+  void check_members();
   bool resting() const;
+  std::string unsettled() const;
   void say(const char* what) const;
   void fail(std::string why);
 
@@ -65,6 +69,7 @@ class Simulation {
   Weather weather_;
   std::unique_ptr<SimClients> clients_;
   std::unique_ptr<CommandLoad> commands_;  // In some weathers.
+  std::unique_ptr<GroupLoad> groups_;      // In some weathers.
   std::unique_ptr<SimNode> node_;
   SimNodeOptions node_options_;
   SimResult result_;
