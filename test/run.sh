@@ -51,6 +51,7 @@ SELF=$PWD/test/run.sh
 CORE='core and not slow'
 THREADS='threads and not slow'
 PLANTS=(no_sync ack_before_commit forget_dedup reuse_packet_id clear_before_write)
+SIM_PLANTS=(forget_given_back lend_twice)  # Of groups: the simulator finds them.
 
 by_mode() {  # by_mode CI FULL LONG: one of the three values.
   case $NARU_TEST_MODE in ci) echo "$1" ;; long) echo "$3" ;; *) echo "$2" ;; esac
@@ -160,6 +161,10 @@ stage_planted_faults() {
   local plant all=0
   for plant in "${PLANTS[@]}"; do
     if kill_loop --mode power --narud $RELEASE/narud_power_loss --rounds 8 --plant "$plant"
+    then count 1 0; else count 0 1; all=1; fi
+  done
+  for plant in "${SIM_PLANTS[@]}"; do
+    if needs $RELEASE/naru_sim && $RELEASE/naru_sim --seeds 20 --plant "$plant"
     then count 1 0; else count 0 1; all=1; fi
   done
   return $all

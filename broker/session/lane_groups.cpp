@@ -132,6 +132,9 @@ void LaneGroups::lend(LaneState& lane, Session& session, std::uint64_t number, G
     return;
   }
   parts_.queues.remember(entry.journal_number, message);
+  if (context_.settings.planted == PlantedFault::lend_twice) {
+    pass_on(*session.group, Carried{message}, entry.options);
+  }
   session.group->lend(number, to);
   const GroupPlace place{lane.lane(), session.number, number};
   if (to.says.kind == Route::Kind::connection) {
@@ -200,7 +203,9 @@ void LaneGroups::on(const hop::GroupAnswer& answer) {
       [[fallthrough]];
     case AnswerKind::returned:
     case AnswerKind::failed:
-      if (goes_on) group.give_back(place.number);
+      if (goes_on && context_.settings.planted != PlantedFault::forget_given_back) {
+        group.give_back(place.number);
+      }
       if (answer.kind != AnswerKind::failed || group.stalled) break;
       group.stalled = true;
       stalled_.emplace_back(place.lane, place.group);

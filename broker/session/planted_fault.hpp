@@ -16,6 +16,8 @@ enum class PlantedFault : std::uint8_t {
   forget_dedup,        // A QoS 2 publish that is taken up again after a crash counts twice.
   reuse_packet_id,     // A queue number, and so its packet id, is given out while it is in use.
   clear_before_write,  // A QoS 2 publish leaves its sender's lane before it is in its targets'.
+  forget_given_back,   // What a member of a group leaves goes to no other one.
+  lend_twice,          // A group gives a message to one member, and to the next as well.
 };
 
 }  // namespace naru::broker

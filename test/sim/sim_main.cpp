@@ -3,25 +3,39 @@
 // naru_sim runs the broker's cores against model clients from seeds, and lets the checkers judge.
 //
 //   naru_sim [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice] [--long]
-//            [--disk-never-full]
+//            [--disk-never-full] [--plant NAME]
 //
-// Edge: arguments and output. Exit 0: no seed failed. A seed that fails does so every time.
+// Edge: arguments and output. Exit 0: no seed failed. A seed that fails does so every time. With
+// --plant the broker has a fault on purpose; exit 0: a seed found it.
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "test/sim/simulation.hpp"
 
 namespace naru::test {
 namespace {
 
+struct Plant {
+  std::string_view name;
+  broker::PlantedFault fault;
+};
+constexpr std::array plants = {
+    Plant{"forget_given_back", broker::PlantedFault::forget_given_back},
+    Plant{"lend_twice", broker::PlantedFault::lend_twice},
+};
+
 struct Arguments {
   std::uint64_t from = 1;
   std::uint64_t seeds = 300;
   bool twice = false;
+  std::string plant;  // Empty: none.
   SimOptions sim;
 };
 
@@ -47,6 +61,11 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       arguments.from = number();
     } else if (word == "--steps" && has_value) {
       arguments.sim.steps = number();
+    } else if (word == "--plant" && has_value) {
+      arguments.plant = argv[++i];
+      const auto plant = std::ranges::find(plants, arguments.plant, &Plant::name);
+      if (plant == plants.end()) return false;
+      arguments.sim.planted = plant->fault;
     } else {
       return false;
     }
@@ -60,7 +79,11 @@ class Series {
 
   int run() {
     const auto begin = std::chrono::steady_clock::now();
-    for (std::uint64_t i = 0; i < arguments_.seeds; ++i) run_seed(arguments_.from + i);
+    for (std::uint64_t i = 0; i < arguments_.seeds; ++i) {
+      run_seed(arguments_.from + i);
+      if (!arguments_.plant.empty() && !failed_.empty()) return judge_plant();
+    }
+    if (!arguments_.plant.empty()) return judge_plant();
     const auto took = std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now() - begin);
     std::printf(
         "%zu steps, %zu messages sent, %zu acknowledged, %zu unknown, %zu received,\n"
@@ -103,6 +126,12 @@ class Series {
     std::fflush(stdout);
   }
 
+  int judge_plant() const {
+    std::printf("planted fault '%s' was %s\n", arguments_.plant.c_str(),
+                failed_.empty() ? "NOT found" : "found");
+    return failed_.empty() ? 1 : 0;
+  }
+
   void add(const SimResult& result) {
     total_.steps += result.steps;
     total_.crashes += result.crashes;
@@ -134,7 +163,7 @@ int main(int argc, char** argv) {
   if (!naru::test::parse(argc, argv, arguments)) {
     std::fprintf(stderr,
                  "usage: %s [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice]\n"
-                 "       [--long]\n",
+                 "       [--long] [--disk-never-full] [--plant NAME]\n",
                  argv[0]);
     return 2;
   }

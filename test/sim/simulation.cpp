@@ -36,6 +36,7 @@ Simulation::Simulation(SimOptions options) : options_(options), rng_(options.see
   node_options_.shards = static_cast<std::uint16_t>(1 + rng_.below(3));
   node_options_.encode_hops = options.seed % 2 == 0;
   node_options_.rules = rules();
+  node_options_.settings.planted = options.planted;
   history_.settled_after = Seconds{60};  // Slow and full disks: its next CONNACK tells.
   clients_ = std::make_unique<SimClients>(options.clients, weather_, history_, rng_.fork());
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/session/planted_fault.hpp"
 #include "test/sim/command_load.hpp"
 #include "test/sim/group_load.hpp"
 #include "test/sim/sim_clients.hpp"
@@ -24,6 +25,7 @@ struct SimOptions {
   std::size_t clients = 50;
   bool disk_may_fill = true;
   bool verbose = false;
+  broker::PlantedFault planted = broker::PlantedFault::none;
 };
 
 struct SimResult {
