@@ -49,8 +49,7 @@ Bytes ModelClient::take_output() { return std::exchange(connection_.output, {});
 void ModelClient::on_open(Instant now) {
   if (connection_.state != State::closed) on_closed(ClosedBy::broken, now);
   if (may_have_expired(now + Seconds{1})) note(Event::session_unsure, now);
-  const std::uint32_t number = connection_.number + 1;
-  connection_ = Connection{};
+  const std::uint32_t number = std::exchange(connection_, {}).number + 1;
   connection_.number = number;
   connection_.state = State::connecting;
   send_connect(now);
@@ -67,6 +66,7 @@ void ModelClient::send_connect(Instant now) {
   mqtt::Connect connect;
   connect.version = options_.version;
   connect.clean_start = options_.clean_start;
+  if (options_.clean_start) session_.held.clear();  // Whether the answer comes or not.
   connect.keep_alive = options_.keep_alive;
   connect.client_id = options_.client_id;
   connect.session_expiry_interval = options_.session_expiry;
