@@ -25,7 +25,9 @@ void LaneOutboxes::on(hop::Receive& receive) {
   Session* const session = receiver(lane, receive.session, receive.connection, id);
   if (session == nullptr) return;
   const hop::Received done{receive.connection, id, false};
-  if (!receive.durable) {
+  // Behind one that is stored it is stored, too: it would overtake that at its PUBREL.
+  const bool behind = !session->inbound.empty() || !session->receiving.empty();
+  if (!receive.durable && !behind) {
     session->volatile_inbound[id] = receive.message.message;
     return context_.to_front(receive.connection, done);
   }

@@ -94,6 +94,26 @@ TEST_CASE("LaneShard sends PUBCOMP only to the connection that sent PUBREL",
   CHECK(completed[0].connection == second);
 }
 
+TEST_CASE("A QoS 2 publish that nobody has to store does not overtake a stored one",
+          "[session][MQTT-4.6]") {
+  Bench bench;
+  const SessionNumber session = bench.attach(first);
+  bench.take(hop::Receive{bench.lane, first, session, 1, true, Carried{message(1)}});
+  SECTION("that is on disk") { bench.commit(); }
+  SECTION("that is on its way there") {}
+  bench.take(hop::Receive{bench.lane, first, session, 2, false, Carried{message(2)}});
+  bench.commit();
+  CHECK(bench.told<hop::Received>().size() == 2);
+  bench.take(hop::Release{bench.lane, first, session, 1});
+  bench.take(hop::Release{bench.lane, first, session, 2});
+  CHECK(bench.told<hop::Completed>().empty());
+  bench.commit();
+  const auto completed = bench.told<hop::Completed>();
+  REQUIRE(completed.size() == 2);
+  CHECK(completed[0].packet_id == 1);
+  CHECK(completed[1].packet_id == 2);
+}
+
 TEST_CASE("LaneShard takes a new QoS 2 publish under a packet id that is free again",
           "[session][MQTT-2.2.1]") {
   Bench bench;
