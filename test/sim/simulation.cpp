@@ -61,7 +61,9 @@ void Simulation::choose_weather() {
   const double commands = sometimes(0.5, rng_.chance(0.2) ? 0.2 : 0.03);
   const SimDevice::Faults faults{weather_.cut, weather_.leave, weather_.partial};
   if (commands > 0) commands_ = std::make_unique<CommandLoad>(commands, faults, rng_.fork());
-  if (rng_.chance(0.5)) groups_ = std::make_unique<GroupLoad>(weather_, history_, rng_.fork());
+  if (options_.groups && rng_.chance(0.5)) {
+    groups_ = std::make_unique<GroupLoad>(weather_, history_, rng_.fork());
+  }
 }
 
 void Simulation::note(Event event) {
