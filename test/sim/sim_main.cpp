@@ -2,8 +2,8 @@
 //
 // naru_sim runs the broker's cores against model clients from seeds, and lets the checkers judge.
 //
-//   naru_sim [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice] [--groups] [--long]
-//            [--disk-never-full] [--plant NAME]
+//   naru_sim [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice] [--groups]
+//            [--long] [--disk-never-full] [--plant NAME]
 //
 // Edge: arguments and output. Exit 0: no seed failed. A seed that fails does so every time. With
 // --plant the broker has a fault on purpose; exit 0: a seed found it.
