@@ -23,7 +23,7 @@ class NamedValues {
   bool empty() const { return packed_.empty(); }
 
  private:
-  Bytes packed_;  // Of each: two sizes of two bytes, name, value.
+  Bytes packed_;  // Of each: name and value, a size of two bytes before both.
 };
 
 struct PolicyValues {
