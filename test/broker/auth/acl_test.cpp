@@ -7,20 +7,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "test/broker/auth/acl_text.hpp"
+
 namespace naru::broker {
 namespace {
 
-Acl good(const std::string& text) {
-  auto acl = Acl::parse(text, "acl");
-  INFO((acl ? "" : acl.error().text));
-  REQUIRE(acl.has_value());
-  return *acl;
-}
-
-std::string fault_of(const std::string& text) {
-  const auto acl = Acl::parse(text, "acl");
-  return acl ? "" : acl.error().text;
-}
+using test::fault_of;
+using test::good;
 
 const std::string file =
     "# the house\n"                      // 1

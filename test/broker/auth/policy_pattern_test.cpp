@@ -7,8 +7,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "broker/auth/acl.hpp"
 #include "storage/base/limits.hpp"
+#include "test/broker/auth/acl_text.hpp"
 
 namespace naru::broker {
 namespace {
@@ -41,17 +41,8 @@ Bytes name_of(const PolicyVariable* variable) {
   return variable == nullptr ? Bytes{} : to_string(*variable);
 }
 
-Acl good(const std::string& text) {
-  auto acl = Acl::parse(text, "acl");
-  INFO((acl ? "" : acl.error().text));
-  REQUIRE(acl.has_value());
-  return *acl;
-}
-
-std::string fault_of(const std::string& text) {
-  const auto acl = Acl::parse(text, "acl");
-  return acl ? "" : acl.error().text;
-}
+using test::fault_of;
+using test::good;
 
 }  // namespace
 
