@@ -21,6 +21,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "broker/session/after_cursor.hpp"
 #include "broker/session/hops_of_groups.hpp"
 #include "broker/session/session_queue.hpp"
 
@@ -69,9 +70,8 @@ class Group {
   std::uint32_t count_unfit(std::uint64_t number) { return ++unfit_[number]; }
   void forget(std::uint64_t number);
 
-  bool stalled = false;  // A member's lane found no room: to be tried again.
-  // PUBRECs that wait for a cursor: for the next one, and for the one on its way.
-  std::vector<hop::GroupAnswer> received, confirming;
+  bool stalled = false;                    // A member's lane found no room: to be tried again.
+  AfterCursor<hop::GroupAnswer> receipts;  // PUBRECs whose PUBREL waits for a cursor.
 
  private:
   struct Holder {

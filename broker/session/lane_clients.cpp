@@ -144,11 +144,7 @@ void LaneClients::attach_now(hop::Attach& attach) {
     context_.output.horizon.push_back(
         {HorizonChange::Kind::session_opened, lane.lane(), row.number, 0, {}});
   }
-  if (row.number == 0 && !row.will) {
-    unit.add(lane, SessionErased{attach.client_id, replaced});
-  } else {
-    unit.add(lane, SessionPut{attach.client_id, std::move(row), replaced});
-  }
+  put_row(lane, attach.client_id, std::move(row), replaced, unit);
   hop::Attached refusal = answer;
   refusal.result = hop::AttachResult::no_space;
   unit.reply(shard_of(attach.connection), answer, refusal);
@@ -165,7 +161,6 @@ void LaneClients::detach_now(hop::Detach& detach) {
   leave(left);
 }
 
-// After a SessionPut or SessionErased of this client is applied.
 void LaneClients::committed(LaneState& lane, const Bytes& client_id) {
   leaving_.erase(client_id);
   Client* const client = lane.find_client(client_id);
@@ -213,22 +208,38 @@ void LaneClients::fire_will(LaneState& lane, BytesView client_id, SessionRow& ro
   ++context_.counters.wills;
 }
 
+// Who has neither a session nor a will is not kept.
+void LaneClients::put_row(LaneState& lane, const Bytes& client_id, SessionRow row,
+                          SessionNumber replaced, UnitDraft& unit) {
+  if (row.number == 0 && !row.will) {
+    unit.add(lane, SessionErased{client_id, replaced});
+  } else {
+    unit.add(lane, SessionPut{client_id, std::move(row), replaced});
+  }
+}
+
+// Its session is over, and its will with it.
+void LaneClients::erase(LaneState& lane, BytesView client_id, const Client& client,
+                        UnitDraft& unit) {
+  SessionRow row = client.row;
+  if (row.will) fire_will(lane, client_id, row, unit);
+  unit.add(lane, SessionErased{Bytes{client_id}, row.number});
+}
+
 void LaneClients::due(DueKind kind, LaneState& lane, BytesView client_id) {
   if (is_busy(client_id)) {
     return context_.dues.set(kind, lane.lane(), client_id, context_.store_now + 1);
   }
   Client* const client = lane.find_client(client_id);
   if (client == nullptr || client->row.connected) return;
-  SessionRow row = client->row;
-  const bool ends = kind == DueKind::expiry;
-  if (!ends && !row.will) return;
+  if (kind == DueKind::will && !client->row.will) return;
   UnitDraft unit{context_.units};
-  if (row.will) fire_will(lane, client_id, row, unit);
-  // A client without a session was kept for its will alone.
-  if (ends || row.number == 0) {
-    unit.add(lane, SessionErased{Bytes{client_id}, row.number});
+  if (kind == DueKind::expiry) {
+    erase(lane, client_id, *client, unit);
   } else {
-    unit.add(lane, SessionPut{Bytes{client_id}, std::move(row), 0});
+    SessionRow row = client->row;
+    fire_will(lane, client_id, row, unit);
+    put_row(lane, Bytes{client_id}, std::move(row), 0, unit);
   }
   begin(Bytes{client_id});
   unit.submit(true);
@@ -241,9 +252,7 @@ bool LaneClients::end_session(BytesView client_id, std::uint64_t request) {
   if (!away || client->row.number == 0 || is_group(client_id)) return false;
   UnitDraft unit{context_.units};
   unit.request(request);
-  SessionRow row = client->row;
-  if (row.will) fire_will(lane, client_id, row, unit);
-  unit.add(lane, SessionErased{Bytes{client_id}, row.number});
+  erase(lane, client_id, *client, unit);
   begin(Bytes{client_id});
   unit.submit(true);
   return true;
@@ -266,11 +275,7 @@ void LaneClients::restart(LaneState& lane, const Bytes& client_id, Client& clien
     row.will_due_at =
         context_.store_now + std::max<StoreMillis>(grace, std::uint64_t{row.will->delay_s} * 1000);
   }
-  if (row.number == 0 && !row.will) {
-    unit.add(lane, SessionErased{client_id, 0});
-  } else {
-    unit.add(lane, SessionPut{client_id, std::move(row), 0});
-  }
+  put_row(lane, client_id, std::move(row), 0, unit);
   begin(client_id);
   unit.submit(false);
 }

@@ -65,6 +65,9 @@ class LaneClients {
   void detach_now(hop::Detach& detach);
   void leave(Leave& left);
   void fire_will(LaneState& lane, BytesView client_id, storage::SessionRow& row, UnitDraft& unit);
+  void put_row(LaneState& lane, const Bytes& client_id, storage::SessionRow row,
+               SessionNumber replaced, UnitDraft& unit);
+  void erase(LaneState& lane, BytesView client_id, const Client& client, UnitDraft& unit);
   void set_dues(LaneState& lane, BytesView client_id, const storage::SessionRow& row);
 
   LaneContext& context_;

@@ -25,7 +25,7 @@ struct LaneContext {
 
   LaneState& led(LaneId id);  // REQUIRES: this shard leads it.
   template <class Visitor>
-  void each_lane(Visitor&& visit) {
+  void each_lane(Visitor&& visit) const {
     for (const auto& lane : lanes) {
       if (lane) visit(*lane);
     }

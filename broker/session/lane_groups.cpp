@@ -186,9 +186,9 @@ void LaneGroups::on(const hop::GroupAnswer& answer) {
       if (answer.kind == AnswerKind::done) break;
       // PUBREL follows when it is on disk that no other member gets this message.
       if (queue.cursor_dirty()) {
-        group.received.push_back(answer);
+        group.receipts.add(answer);
       } else if (session->cursor_in_flight) {
-        group.confirming.push_back(answer);
+        group.receipts.add_to_current(answer);
       } else {
         confirm(answer);
       }
@@ -221,13 +221,22 @@ void LaneGroups::confirm(const hop::GroupAnswer& answer) {
   context_.to_leader_of(answer.lane, taken);
 }
 
-void LaneGroups::cursor_committed(Group& group) {
-  for (const auto& answer : std::exchange(group.confirming, {})) confirm(answer);
+bool LaneGroups::cursor_begins(Session& session) {
+  const bool returns = session.returns.begin();
+  return (session.group && session.group->receipts.begin()) || returns;
 }
 
-void LaneGroups::cursor_failed(Group& group) {
-  group.received.insert(group.received.begin(), group.confirming.begin(), group.confirming.end());
-  group.confirming.clear();
+void LaneGroups::cursor_committed(Session& session) {
+  for (const GroupPlace& place : session.returns.take_committed()) {
+    answer(place, AnswerKind::returned);
+  }
+  if (!session.group) return;
+  for (const hop::GroupAnswer& each : session.group->receipts.take_committed()) confirm(each);
+}
+
+void LaneGroups::cursor_failed(Session& session) {
+  session.returns.put_back();
+  if (session.group) session.group->receipts.put_back();
 }
 
 void LaneGroups::failed(const Bytes& client_id, std::deque<ClientHop> waiting) {
@@ -284,19 +293,13 @@ void LaneGroups::give_back_lent(LaneState& lane, Session& session) {
       continue;
     }
     if (twice) {
-      session.to_return.push_back(at->second);
+      session.returns.add(at->second);
     } else {
       answer(at->second, open ? AnswerKind::returned : AnswerKind::done);
     }
     if (open) session.queue.drop(number);
     session.lent.erase(at++);
     parts_.queues.touch(lane, session);
-  }
-}
-
-void LaneGroups::returns_committed(Session& session) {
-  for (const GroupPlace& place : std::exchange(session.returning, {})) {
-    answer(place, AnswerKind::returned);
   }
 }
 

@@ -23,6 +23,11 @@ class LaneGroups {
  public:
   LaneGroups(LaneContext& context, LaneParts& parts) : context_(context), parts_(parts) {}
 
+  // ---- of both: what the cursor of a session or group has to say first ----
+  bool cursor_begins(Session& session);  // True: somebody waits for it.
+  void cursor_committed(Session& session);
+  void cursor_failed(Session& session);
+
   // ---- of groups ----
   void on(hop::GroupMember& member);
   void on(const hop::GroupAnswer& answer);
@@ -30,10 +35,7 @@ class LaneGroups {
   void dispatch(LaneState& lane, Session& session);
   // QoS 0: who is connected gets it at once, or nobody does.
   void pass_on(Group& group, const Carried& message, std::uint8_t options);
-  // That no other member gets these any more is on disk.
-  void cursor_committed(Group& group);
-  void cursor_failed(Group& group);
-  // A PUBREC that waited for that: its PUBREL may go out.
+  // A PUBREC that waited until no other member can get its message: its PUBREL may go out.
   void confirm(const hop::GroupAnswer& answer);
   // Its record was not written, and these waited for it: tried again by retry().
   void failed(const Bytes& client_id, std::deque<ClientHop> waiting);
@@ -51,8 +53,6 @@ class LaneGroups {
   // cursor says so; but a QoS 2 message that it may have seen waits for it, under the id it knows,
   // as long as the session lives.
   void give_back_lent(LaneState& lane, Session& session);
-  // That it has let these go is on disk.
-  void returns_committed(Session& session);
   void restart(LaneState& lane, Session& session);
 
  private:

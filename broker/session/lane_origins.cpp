@@ -6,12 +6,6 @@ namespace naru::broker {
 
 using storage::OriginForgotten;
 
-namespace {
-storage::Origin origin_of(const OriginForgotten& record) {
-  return {record.node, record.incarnation, record.shard, record.number};
-}
-}  // namespace
-
 void LaneOrigins::on(const hop::OriginForget& forget) {
   const auto lanes = lanes_.find(origin_of(forget.origin));
   if (lanes == lanes_.end()) return;

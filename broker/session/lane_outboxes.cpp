@@ -168,8 +168,8 @@ void LaneOutboxes::committed(LaneState& lane, const Record& record, LiveSink& li
   const auto* erased = std::get_if<OutboxErased>(&record.body);
   if (erased == nullptr) return;
   const OriginForgotten& from = erased->origin;
-  context_.output.horizon.push_back({HorizonChange::Kind::outbox_closed, lane.lane(), erased->id, 0,
-                                     Origin{from.node, from.incarnation, from.shard, from.number}});
+  context_.output.horizon.push_back(
+      {HorizonChange::Kind::outbox_closed, lane.lane(), erased->id, 0, origin_of(from)});
   for (auto& hops : context_.output.hops) hops.emplace_back(hop::OriginForget{from});
   complete(lane, erased->id);
 }

@@ -4,7 +4,6 @@
 
 #include "broker/session/lane_parts.hpp"
 #include "broker/session/subscription_options.hpp"
-#include "cluster/lanes/lane_id.hpp"
 
 namespace naru::broker {
 
@@ -108,11 +107,7 @@ void LaneQueues::on(hop::PublishTo& publish, LiveSink& live) {
   }
   if (refused && !context_.room.sessions) ++context_.counters.refused_disk_full;
   if (publish.reply.number == 0) return unit.submit(view.qos != 0);
-  if (unit.empty() && !refused) {
-    context_.output.hops[publish.reply.shard].emplace_back(
-        hop::Committed{publish.reply.number, false});
-    return;
-  }
+  if (unit.empty() && !refused) return context_.units.accept(publish.reply);
   if (refused) context_.units.refuse(publish.reply);
   if (!refused) unit.reply(publish.reply);
   unit.submit(true);

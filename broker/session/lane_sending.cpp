@@ -49,15 +49,8 @@ void LaneQueues::end_turn() {
 void LaneQueues::commit_cursor(LaneState& lane, Session& session) {
   if (session.cursor_in_flight || !session.queue.cursor_dirty()) return;
   session.cursor_in_flight = true;
-  bool urgent = session.queue.cursor_urgent();
-  if (session.group && !session.group->received.empty()) {
-    session.group->confirming = std::exchange(session.group->received, {});
-    urgent = true;
-  }
-  if (!session.to_return.empty()) {
-    session.returning = std::exchange(session.to_return, {});
-    urgent = true;
-  }
+  const bool is_awaited = parts_.groups.cursor_begins(session);
+  const bool urgent = session.queue.cursor_urgent() || is_awaited;
   UnitDraft unit{context_.units};
   unit.add(lane, CursorPut{session.number, session.queue.take_cursor()});
   unit.submit(urgent);
@@ -169,8 +162,7 @@ void LaneQueues::cursor_committed(LaneState& lane, const CursorPut& record) {
   Session* const session = lane.find_session(record.session);
   if (session == nullptr) return;
   session->cursor_in_flight = false;
-  parts_.groups.returns_committed(*session);
-  if (session->group) parts_.groups.cursor_committed(*session->group);
+  parts_.groups.cursor_committed(*session);
   send_releases(*session);
 }
 
@@ -179,10 +171,7 @@ void LaneQueues::cursor_failed(LaneState& lane, SessionNumber number) {
   if (session == nullptr) return;
   session->cursor_in_flight = false;
   session->queue.cursor_failed();
-  auto& again = session->to_return;
-  again.insert(again.begin(), session->returning.begin(), session->returning.end());
-  session->returning.clear();
-  if (session->group) parts_.groups.cursor_failed(*session->group);
+  parts_.groups.cursor_failed(*session);
   failed_cursors_.emplace_back(lane.lane(), number);
 }
 

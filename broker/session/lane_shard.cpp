@@ -25,17 +25,16 @@ LaneShard::JournalNeed LaneShard::journal_need() const {
   const std::uint64_t committed = context_.units.journal_committed();
   JournalNeed need{std::numeric_limits<std::uint64_t>::max(), committed};
   if (!context_.units.empty()) need.needed = committed + 1;
-  for (const auto& lane : context_.lanes) {
-    if (!lane) continue;
-    for (const auto& [id, client] : std::as_const(*lane).clients()) {
+  context_.each_lane([&](LaneState& lane) {
+    for (const auto& [id, client] : std::as_const(lane).clients()) {
       if (!client.session) continue;
       const std::uint64_t oldest = client.session->queue.oldest_journal_number();
       if (oldest != 0) need.needed = std::min(need.needed, oldest);
     }
-    for (const auto& [id, outbox] : lane->outboxes()) {
+    for (const auto& [id, outbox] : lane.outboxes()) {
       need.needed = std::min(need.needed, outbox.journal_number);
     }
-  }
+  });
   return need;
 }
 
@@ -194,7 +193,6 @@ void LaneShard::due(const Due& due) {
 
 // Comes back to what the disk had no room for.
 void LaneShard::retry_failed() {
-  if (context_.units.failing()) return;
   parts_.queues.retry();
   parts_.origins.retry();
   parts_.commands.retry();

@@ -16,6 +16,10 @@ bool OriginLess::operator()(const Origin& a, const Origin& b) const {
          std::tie(b.node, b.incarnation, b.shard, b.number);
 }
 
+Origin origin_of(const OriginForgotten& record) {
+  return {record.node, record.incarnation, record.shard, record.number};
+}
+
 bool Seen::operator<(const Seen& other) const {
   if (!(origin == other.origin)) return OriginLess{}(origin, other.origin);
   return stream < other.stream;
@@ -126,7 +130,7 @@ struct LaneState::Applier {
     lane.outboxes_.erase(found);
   }
   void operator()(const OriginForgotten& body) const {
-    const Origin origin{body.node, body.incarnation, body.shard, body.number};
+    const Origin origin = origin_of(body);
     auto at = lane.seen_.lower_bound(Seen{origin, {}});
     while (at != lane.seen_.end() && at->origin == origin) at = lane.seen_.erase(at);
   }
@@ -162,14 +166,8 @@ void LaneState::end_session(Client& client, Effects& effects) {
                        (queue.at(place).options & 3) == 2;
     (known ? effects.forfeited : effects.returned).push_back(whose);
   }
-  for (const auto* const list : {&client.session->returning, &client.session->to_return}) {
-    effects.returned.insert(effects.returned.end(), list->begin(), list->end());
-  }
-  if (const Group* const group = client.session->group.get()) {
-    for (const auto* const list : {&group->confirming, &group->received}) {
-      effects.received.insert(effects.received.end(), list->begin(), list->end());
-    }
-  }
+  client.session->returns.append_to(effects.returned);
+  if (client.session->group) client.session->group->receipts.append_to(effects.received);
   effects.ended.push_back(number);
   sessions_.erase(number);
   client.session.reset();

@@ -23,6 +23,8 @@ struct OriginLess {
   bool operator()(const storage::Origin& a, const storage::Origin& b) const;
 };
 
+storage::Origin origin_of(const storage::OriginForgotten& record);
+
 // A step that was taken under an origin: into queues (stream empty) or into a stream.
 struct Seen {
   storage::Origin origin;

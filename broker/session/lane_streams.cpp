@@ -20,10 +20,7 @@ void LaneStreams::on(hop::StreamAppend& append) {
   const MessageRef& message = append.message.message;
   if (append.once && lane.has_seen({message->view().origin, append.stream})) {
     ++context_.counters.repeated;
-    if (append.reply.number == 0) return;
-    context_.output.hops[append.reply.shard].emplace_back(
-        hop::Committed{append.reply.number, false});
-    return;
+    return context_.units.accept(append.reply);
   }
   if (!context_.room.streams) ++context_.counters.refused_disk_full;
   if (!context_.room.streams || (context_.units.is_behind_failed(append.reply))) {
@@ -64,32 +61,30 @@ void LaneStreams::appended(LaneState& lane, const StreamAppended& record) {
 }
 
 void LaneStreams::enforce_retention(BytesView stream, WallMillis keep_since) {
-  for (const auto& lane : context_.lanes) {
-    if (!lane) continue;
-    const auto found = lane->streams().find(stream);
-    if (found == lane->streams().end()) continue;
-    const std::uint64_t most = lane->markable(stream);
+  context_.each_lane([&](LaneState& lane) {
+    const auto found = lane.streams().find(stream);
+    if (found == lane.streams().end()) return;
+    const std::uint64_t most = lane.markable(stream);
     const std::uint64_t point = std::min(found->second.trim_point(keep_since), most + 1);
-    if (point <= found->second.first()) continue;
+    if (point <= found->second.first()) return;
     UnitDraft unit{context_.units};
-    unit.add(*lane, StreamTrimmed{Bytes{stream}, point});
+    unit.add(lane, StreamTrimmed{Bytes{stream}, point});
     storage::StreamMarked mark = found->second.mark(stream, most);
     mark.first_offset = point;
-    unit.add(*lane, std::move(mark));
+    unit.add(lane, std::move(mark));
     unit.submit(false);
-  }
+  });
 }
 
 void LaneStreams::mark_all() {
-  for (const auto& lane : context_.lanes) {
-    if (!lane) continue;
+  context_.each_lane([&](LaneState& lane) {
     UnitDraft unit{context_.units};
-    for (const auto& [name, stream] : lane->streams()) {
-      const std::uint64_t most = lane->markable(name);
-      if (most > stream.marked()) unit.add(*lane, stream.mark(name, most));
+    for (const auto& [name, stream] : lane.streams()) {
+      const std::uint64_t most = lane.markable(name);
+      if (most > stream.marked()) unit.add(lane, stream.mark(name, most));
     }
     unit.submit(true);
-  }
+  });
 }
 
 void LaneStreams::put_consumer(BytesView stream, BytesView consumer, BytesView cursor,

@@ -90,6 +90,11 @@ void LaneUnits::answer_failed(PendingUnit& pending) {
   if (pending.request != 0) output_.answered.push_back({pending.request, true});
 }
 
+void LaneUnits::accept(const ReplyTo& reply) {
+  if (reply.number == 0) return;
+  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, false});
+}
+
 void LaneUnits::refuse(const ReplyTo& reply) {
   if (reply.number == 0) return;
   ++told_[reply.shard];

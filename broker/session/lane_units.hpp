@@ -36,6 +36,8 @@ class LaneUnits {
   // Tells whoever waits for it.
   void answer_committed(PendingUnit& pending);
   void answer_failed(PendingUnit& pending);
+  // Without a commit: everything of it has long been done, or there is nothing to do.
+  void accept(const ReplyTo& reply);
   // Without a commit: there is no room, or an earlier one of the same front has failed.
   void refuse(const ReplyTo& reply);
   // A publish of the same front has failed, and the front had not heard of it yet.

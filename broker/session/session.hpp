@@ -38,10 +38,8 @@ struct Session {
   bool filters_in_flight = false;  // A record of them is on its way; what is asked next waits:
   std::deque<std::variant<hop::Subscribe, hop::Unsubscribe>> filter_hops;
   boost::unordered_flat_map<std::uint64_t, GroupPlace> lent;  // Queue number -> whose it is.
-  // QoS 2 that it gives back: with the next cursor, and with the one on its way. Only when that is
-  // on disk may another member have it.
-  std::vector<GroupPlace> to_return, returning;
-  std::unique_ptr<Group> group;  // Set where the session is a group's.
+  AfterCursor<GroupPlace> returns;  // QoS 2 that it gives back: nobody else may have it before.
+  std::unique_ptr<Group> group;     // Set where the session is a group's.
 };
 
 struct Client {

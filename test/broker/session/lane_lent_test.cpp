@@ -28,7 +28,8 @@ class Bench : public test::HalfShard {
  public:
   Bench() { connect(true); }
 
-  void connect(bool clean_start) {
+  // Leaves what was said before, and the answer, to be read.
+  void attach(bool clean_start) {
     hop::Attach attach;
     attach.connection = connection;
     attach.client_id = client_id;
@@ -37,6 +38,9 @@ class Bench : public test::HalfShard {
     attach.receive_maximum = 10;
     take(attach);
     commit();
+  }
+  void connect(bool clean_start) {
+    attach(clean_start);
     for (const auto& attached : told<hop::Attached>()) {
       session = attached.session;
       epoch = attached.epoch;
@@ -137,15 +141,7 @@ TEST_CASE("A QoS 2 message goes back when it is on disk that the session has let
     bench.core.end_turn();
     bench.commit();
   }
-  SECTION("or when the session is gone") {
-    hop::Attach attach;
-    attach.connection = connection;
-    attach.client_id = bench.client_id;
-    attach.clean_start = true;
-    attach.receive_maximum = 10;
-    bench.take(attach);
-    bench.commit();
-  }
+  SECTION("or when the session is gone") { bench.attach(true); }
   CHECK(bench.answer(AnswerKind::returned).place.number == first_place.number);
 }
 
@@ -156,14 +152,7 @@ TEST_CASE("A QoS 2 message its client may know goes to nobody else", "[group][MQ
   bench.lose();
   bench.commit();
   CHECK(bench.told<hop::GroupAnswer>().empty());
-  hop::Attach attach;
-  attach.connection = connection;
-  attach.client_id = bench.client_id;
-  attach.clean_start = true;
-  attach.expiry_s = 1000;
-  attach.receive_maximum = 10;
-  bench.take(attach);
-  bench.commit();
+  bench.attach(true);
   CHECK(bench.answer(AnswerKind::done).place.number == second_place.number);
   CHECK(bench.core.counters().dropped_group_ended == 1);
 }
@@ -177,14 +166,7 @@ TEST_CASE("A QoS 2 message its client may know does not expire", "[group][MQTT-3
   bench.lose();
   bench.commit();
   bench.core.begin_turn(Instant{Seconds{2}}, 2'000, 2'000);
-  hop::Attach again;
-  again.connection = connection;
-  again.client_id = bench.client_id;
-  again.clean_start = false;
-  again.expiry_s = 1000;
-  again.receive_maximum = 10;
-  bench.take(again);
-  bench.commit();
+  bench.attach(false);
   const auto fetches = std::exchange(bench.core.output().fetches, {});
   REQUIRE(fetches.size() == 1);
   bench.core.on_fetched({fetches[0], {Bench::message(second_place, 2, 1'000)}});
