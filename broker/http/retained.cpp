@@ -81,7 +81,7 @@ Result<RetainedQuery> read_query(const Query& query) {
   asked.limit = static_cast<std::size_t>(*limit);
   asked.after = text_parameter(query, "after");
   asked.filter = text_parameter(query, "filter");
-  if (asked.filter.empty()) asked.filter = "#";
+  if (asked.filter.empty()) asked.filter.push_back('#');
   if (!mqtt::valid_filter(asked.filter)) {
     return Error{Errc::invalid, "'" + asked.filter +
                                     "' is no topic filter; + stands for one level, # for the rest"};
