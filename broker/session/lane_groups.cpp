@@ -39,6 +39,8 @@ bool is_open(const SessionQueue& queue, std::uint64_t number) {
 void LaneGroups::on(hop::GroupMember& member) {
   const Bytes client_id = group_client_id(member.group);
   if (parts_.clients.is_busy(client_id)) return parts_.clients.wait(client_id, std::move(member));
+  const auto failed = failed_.find(client_id);  // Who came before has to be heard first.
+  if (failed != failed_.end()) return failed->second.emplace_back(std::move(member)), void();
   LaneState& lane = context_.led(lane_of_group(member.group));
   Client* const client = lane.find_client(client_id);
   if (client == nullptr || !client->session) {

@@ -106,6 +106,19 @@ TEST_CASE("A group whose record finds no room is made later", "[group]") {
   CHECK(bench.told<hop::GroupJoined>().size() == 1);
 }
 
+TEST_CASE("Who leaves or joins while a group cannot be made is heard in order", "[group]") {
+  Bench bench;
+  bench.take(bench.member(clean_one));
+  bench.commit(Errc::no_space);
+  bench.take(bench.member(clean_two));
+  bench.commit(Errc::no_space);
+  bench.leave(clean_one);
+  bench.later();
+  bench.commit();
+  CHECK(bench.told<hop::GroupJoined>().size() == 2);
+  CHECK(bench.queue_session().group->size() == 1);
+}
+
 TEST_CASE("Members take turns, and who has gone is left out", "[group]") {
   Bench bench;
   bench.join(clean_one);
