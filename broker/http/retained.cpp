@@ -41,11 +41,12 @@ struct RetainedQuery {
 
 RetainedPart part_of(ShardCore& core, const RetainedQuery& query, StoreMillis now) {
   RetainedPart part;
-  RetainedIndex::Walk walk{query.filter, query.after, topics_a_step, query.limit};
-  part.through = core.lanes().retained().walk(walk, now, [&](const storage::Message& message) {
-    const storage::MessageView& view = message.view();
+  RetainedIndex::Walk walk{query.filter, query.after, topics_a_step};
+  part.through = core.lanes().retained().walk(walk, now, [&](const storage::MessageRef& message) {
+    const storage::MessageView& view = message->view();
     part.messages.push_back({Bytes{view.topic}, view.payload.size(), view.qos, Bytes{view.sender},
                              view.stamp.received_at, view.expires_at});
+    return part.messages.size() < query.limit;
   });
   return part;
 }

@@ -25,36 +25,26 @@ class RetainedIndex {
   const RetainedMessage* find(BytesView topic) const;
   std::size_t size() const { return topics_.size(); }
 
-  // Calls visit(message) for every live match, in the order of topics.
-  template <class Visitor>
-  void match(BytesView filter, StoreMillis now, Visitor&& visit) const {
-    const auto fits = [&](const storage::Message& message) {
-      return !message.expired(now) && matches(filter, message.view().topic);
-    };
-    const BytesView prefix = literal_prefix(filter);
-    for (auto at = topics_.lower_bound(prefix); at != topics_.end(); ++at) {
-      if (!at->first.starts_with(prefix)) break;
-      if (at->second.message && fits(*at->second.message)) visit(at->second.message);
-    }
-  }
-
-  // A walk in steps, in the order of topics: those behind `after`, until `steps` were looked at
-  // or `limit` were found. Says behind which topic to go on; empty at the end.
+  // A walk in steps, in the order of topics: of those behind `after` that have no newer version
+  // than `until`. Calls visit(message) for every live match, until that returns false or `steps`
+  // (more than 0; it counts down) were looked at. Says behind which topic to go on; empty at the
+  // end.
   struct Walk {
     BytesView filter, after;
-    std::size_t steps = 0, limit = 0;
+    std::size_t steps = 0;
+    std::uint64_t until = ~std::uint64_t{0};
   };
   template <class Visitor>
-  Bytes walk(Walk walk, StoreMillis now, Visitor&& visit) const {
+  Bytes walk(Walk& walk, StoreMillis now, Visitor&& visit) const {
     const BytesView prefix = literal_prefix(walk.filter);
     auto at = walk.after < prefix ? topics_.lower_bound(prefix) : topics_.upper_bound(walk.after);
+    bool goes_on = true;
     for (; at != topics_.end() && at->first.starts_with(prefix); ++at) {
-      if (walk.steps == 0 || walk.limit == 0) return std::prev(at)->first;
+      if (walk.steps == 0 || !goes_on) return std::prev(at)->first;
       --walk.steps;
-      const storage::MessageRef& message = at->second.message;
-      if (!message || message->expired(now) || !matches(walk.filter, at->first)) continue;
-      visit(*message);
-      --walk.limit;
+      const auto& [version, message] = at->second;
+      if (!message || version > walk.until || message->expired(now)) continue;
+      if (matches(walk.filter, at->first)) goes_on = visit(message);
     }
     return {};
   }

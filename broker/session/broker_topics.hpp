@@ -22,9 +22,7 @@ class BrokerTopics {
   // What a subscriber gets to hear now; nothing where the value is the old one.
   storage::MessageRef change(const BrokerTopic& news, storage::Origin origin, WallMillis now);
   // What a new subscriber is told at once.
-  hop::RetainedFound answer(const hop::RetainedQuery& query) const {
-    return find_retained(topics_, query, 0);  // They never expire.
-  }
+  hop::RetainedFound answer(const hop::RetainedQuery& query) const;
 
  private:
   RetainedIndex topics_;

@@ -114,6 +114,7 @@ void Front::send_waiting(Connection& c) {
     if (next.lent.number != 0) c.lent[id] = next.lent;
     write(c, next.message->view(), id, next.options, false, next.subscription_ids);
   }
+  retained_.go_on(c);
 }
 
 void Front::on(hop::QueueDeliver& deliver) {
@@ -157,6 +158,8 @@ void Front::on(hop::RetainedFound& found) {
     if (found.subscription_ids[i] != 0) ids.push_back(found.subscription_ids[i]);
     deliver(c->id, view, message, static_cast<std::uint8_t>(qos | retain_flag), ids);
   }
+  retained_.keep_rest(std::move(found));
+  retained_.go_on(*c);
 }
 
 // A command for a device with a clean session: sent if it has subscribed with QoS 1 or 2.

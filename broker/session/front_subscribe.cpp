@@ -89,6 +89,7 @@ void Front::subscribe_clean(Connection& c, hop::Subscribe wanted) {
     const auto same = std::ranges::find(c.filters, row.filter, &storage::FilterRow::filter);
     const bool is_new = same == c.filters.end();
     const bool shared = mqtt::is_shared(row.filter);  // Its group has the route.
+    if (!is_new) retained_.forget(c.id, row.filter);
     if (!shared) {
       Route route = route_of(c);
       route.options = row.options;
@@ -122,7 +123,7 @@ void Front::on(hop::Subscribed& subscribed) {
 
 // Nothing is missing any more but what is retained.
 void Front::finish_subscribe(Connection& c, hop::Subscribed subscribed) {
-  hop::RetainedQuery query{c.id, c.lane, c.session, std::move(subscribed.retained_for)};
+  hop::RetainedQuery query{c.id, c.lane, c.session, std::move(subscribed.retained_for), {}, 0};
   if (!retained_.ask(std::move(query), subscribed)) {
     ++c.fences_open;  // What follows on the wire is later than the query.
     return;
@@ -167,6 +168,7 @@ void Front::on_unsubscribe(Connection& c, const mqtt::Frame& frame) {
   for (const Bytes& filter : filters) {
     const auto same = std::ranges::find(c.filters, filter, &storage::FilterRow::filter);
     const bool known = same != c.filters.end();
+    retained_.forget(c.id, filter);
     if (known && mqtt::is_shared(filter)) {
       tell_group(c, MemberState::left, *same, 0);
     } else if (known) {

@@ -19,6 +19,7 @@
 
 #include "broker/session/hops_of_delayed.hpp"
 #include "broker/session/hops_of_groups.hpp"
+#include "broker/session/hops_of_retained.hpp"
 #include "broker/session/hops_to_front.hpp"
 #include "broker/session/hops_to_lane.hpp"
 

@@ -96,18 +96,6 @@ struct Committed {
     a(number, failed, by);
   }
 };
-struct RetainedFound {
-  ConnectionId connection = 0;
-  LaneId lane = 0;
-  SessionNumber session = 0;
-  std::vector<Carried> messages;
-  std::vector<std::uint8_t> options;  // Granted QoS of each; which filter found it does not matter.
-  std::vector<std::uint32_t> subscription_ids;
-  template <class Archive>
-  void fields(Archive& a) {
-    a(connection, lane, session, messages, options, subscription_ids);
-  }
-};
 struct RouteFence {  // From shard to shard: FencePassed is to follow all it has matched so far.
   std::uint16_t shard = 0;
   std::uint64_t ticket = 0;

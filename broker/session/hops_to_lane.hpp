@@ -123,16 +123,6 @@ struct RetainedPut {
     a(message, reply);
   }
 };
-struct RetainedQuery {
-  ConnectionId connection = 0;
-  LaneId lane = 0;
-  SessionNumber session = 0;
-  std::vector<storage::FilterRow> filters;
-  template <class Archive>
-  void fields(Archive& a) {
-    a(connection, lane, session, filters);
-  }
-};
 struct CommandOffer {  // A clean session has subscribed to its commands.
   Bytes device;
   ConnectionId connection = 0;

@@ -23,10 +23,6 @@ bool wants_retained(const FilterRow& row, bool is_new) {
   return handling == 0 || (handling == 1 && is_new);
 }
 
-bool has_filter(const Session& session, BytesView filter) {
-  return std::ranges::find(session.filters, filter, &FilterRow::filter) != session.filters.end();
-}
-
 }  // namespace
 
 void LaneFilters::on(hop::Subscribe& subscribe) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/session/lane_parts.hpp"
+#include "broker/session/retained_asker.hpp"
 #include "broker/session/subscription_options.hpp"
 
 namespace naru::broker {
@@ -117,6 +118,7 @@ void LaneQueues::on(hop::RetainedFound& found) {
   LaneState& home = context_.led(found.lane);
   Session* const session = home.find_session(found.session);
   if (session == nullptr) return;
+  std::optional<UnitDraft> last;  // Each has one message.
   for (std::size_t i = 0; i < found.messages.size(); ++i) {
     const MessageRef& message = found.messages[i].message;
     if (is_echo(found.options[i], message->view(), session->client_id)) continue;
@@ -124,16 +126,31 @@ void LaneQueues::on(hop::RetainedFound& found) {
     if (found.subscription_ids[i] != 0) delivery.subscription_ids = {found.subscription_ids[i]};
     const auto qos = std::min<std::uint8_t>(found.options[i] & 3, message->view().qos);
     delivery.options = static_cast<std::uint8_t>(qos | retain_flag);
-    if (qos == 0) {
-      deliver_now(*session, found.messages[i], delivery);
+    if (qos == 0) {  // Not for a connection that came after.
+      if (session->connection == found.connection) {
+        deliver_now(*session, found.messages[i], delivery);
+      }
       continue;
     }
     std::vector<Reference> references;
     if (!enqueue_one(home, delivery, message->view(), references)) continue;
-    UnitDraft unit{context_.units};
-    unit.add(home, Enqueued{Message::encoded_of(message), std::move(references), false}, message);
-    unit.submit(true);
+    if (last) last->submit(true);
+    last.emplace(context_.units);
+    last->add(home, Enqueued{Message::encoded_of(message), std::move(references), false}, message);
   }
+  go_on(*session, std::move(found), last);
+}
+
+// The next step follows when the last message of this one has come back from the disk.
+void LaneQueues::go_on(const Session& session, hop::RetainedFound found,
+                       std::optional<UnitDraft>& last) {
+  const std::uint16_t shard = found.shard;
+  hop::RetainedQuery next = rest_of(std::move(found));
+  keep_wanted(next, [&](const FilterRow& row) { return has_filter(session, row.filter); });
+  const bool more = !next.filters.empty();
+  if (more && !last) context_.output.hops[shard].emplace_back(next);
+  if (more && last) last->reply(shard, next, next);
+  if (last) last->submit(true);
 }
 
 void LaneQueues::on(const hop::QueueAck& ack) {

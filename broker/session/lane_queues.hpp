@@ -8,6 +8,7 @@
 // Bounded by: the limits of each session; fetches by fetch_at_once and in_flight_bytes_max.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,7 @@ class LaneQueues {
                    std::vector<storage::Reference>& references);
   void enqueue_lent(LaneState& lane, const Delivery& delivery, const storage::MessageView& view,
                     std::vector<storage::Reference>& references);
+  void go_on(const Session& session, hop::RetainedFound found, std::optional<UnitDraft>& last);
   void deliver_now(Session& session, const Carried& message, const Delivery& delivery);
   void on_pubrec(LaneState& lane, Session& session, std::uint64_t number);
   void send_releases(Session& session);

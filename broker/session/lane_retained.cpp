@@ -31,7 +31,8 @@ bool LaneRetained::clear(const std::vector<Bytes>& topics, std::uint64_t request
 }
 
 void LaneRetained::store(BytesView topic, const MessageRef& message, ReplyTo reply) {
-  const std::uint64_t version = std::uint64_t{context_.settings.incarnation} << 40 | ++versions_;
+  ++versions_;
+  const std::uint64_t version = newest();
   index_.put(topic, {version, message});
   UnitDraft unit{context_.units};
   write_retained(unit.rows(), topic, version, message);
@@ -55,8 +56,14 @@ void LaneRetained::on(hop::RetainedPut& put) {
 }
 
 void LaneRetained::on(const hop::RetainedQuery& query) {
-  hop::RetainedFound found = find_retained(index_, query, context_.store_now);
-  if (!found.messages.empty()) context_.to_front(query.connection, std::move(found));
+  RetainedStep step;
+  step.messages = context_.settings.retained_step;
+  step.newest = newest();
+  hop::RetainedFound found = find_retained(index_, query, context_.store_now, step);
+  found.shard = context_.settings.shard;
+  if (!found.messages.empty() || !found.rest.empty()) {
+    context_.to_front(query.connection, std::move(found));
+  }
 }
 
 void LaneRetained::load(BytesView topic, std::uint64_t version, MessageRef message) {

@@ -36,6 +36,10 @@ class LaneRetained {
  private:
   void store(BytesView topic, const storage::MessageRef& message, ReplyTo reply);
 
+  std::uint64_t newest() const {
+    return std::uint64_t{context_.settings.incarnation} << 40 | versions_;
+  }
+
   LaneContext& context_;
   RetainedIndex index_;
   std::uint64_t versions_ = 0;

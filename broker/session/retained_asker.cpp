@@ -1,5 +1,8 @@
 #include "broker/session/retained_asker.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace naru::broker {
 
 bool RetainedAsker::ask(hop::RetainedQuery query, const hop::Subscribed& suback) {
@@ -30,17 +33,64 @@ void RetainedAsker::send(const hop::RetainedQuery& query) {
   for (auto& hops : output_.hops) hops.emplace_back(query);
 }
 
+void RetainedAsker::keep_rest(hop::RetainedFound&& found) {
+  if (found.rest.empty()) return;
+  const std::uint16_t shard = found.shard;
+  std::vector<Rest>& rests = rests_[found.connection];
+  rests.push_back({shard, rest_of(std::move(found))});
+}
+
+void RetainedAsker::go_on(const Connection& c) {
+  if (rests_.empty() || !c.waiting.empty() || c.output.size() > settings_.max_output / 2) return;
+  const auto found = rests_.find(c.id);
+  if (found == rests_.end()) return;
+  Rest next = std::move(found->second.back());
+  found->second.pop_back();
+  if (found->second.empty()) rests_.erase(found);
+  output_.hops[next.shard].emplace_back(std::move(next.query));
+}
+
+void RetainedAsker::forget(ConnectionId connection, BytesView filter) {
+  const auto found = rests_.find(connection);
+  if (found == rests_.end()) return;
+  for (Rest& rest : found->second) {
+    keep_wanted(rest.query, [&](const storage::FilterRow& row) { return row.filter != filter; });
+  }
+  std::erase_if(found->second, [](const Rest& rest) { return rest.query.filters.empty(); });
+  if (found->second.empty()) rests_.erase(found);
+}
+
 hop::RetainedFound find_retained(const RetainedIndex& index, const hop::RetainedQuery& query,
-                                 StoreMillis now) {
-  hop::RetainedFound found{query.connection, query.lane, query.session, {}, {}, {}};
-  for (const storage::FilterRow& row : query.filters) {
-    index.match(row.filter, now, [&](const storage::MessageRef& message) {
-      found.messages.emplace_back(message);
-      found.options.push_back(row.options);
-      found.subscription_ids.push_back(row.subscription_id);
-    });
+                                 StoreMillis now, RetainedStep step) {
+  hop::RetainedFound found;
+  found.connection = query.connection;
+  found.lane = query.lane;
+  found.session = query.session;
+  found.until = query.until == 0 ? step.newest : query.until;
+  RetainedIndex::Walk walk{{}, query.after, step.topics, found.until};
+  for (auto row = query.filters.begin(); row != query.filters.end(); ++row) {
+    walk.filter = row->filter;
+    const auto room = [&] { return found.messages.size() < step.messages && step.bytes > 0; };
+    if (walk.steps > 0 && room()) {
+      found.after = index.walk(walk, now, [&](const storage::MessageRef& message) {
+        found.messages.emplace_back(message);
+        found.options.push_back(row->options);
+        found.subscription_ids.push_back(row->subscription_id);
+        step.bytes -= std::min(step.bytes, message->encoded().size());
+        return room();
+      });
+      walk.after = {};
+      if (found.after.empty()) continue;
+    }
+    found.rest.assign(row, query.filters.end());
+    break;
   }
   return found;
+}
+
+hop::RetainedQuery rest_of(hop::RetainedFound&& found) {
+  return {found.connection,       found.lane, found.session, std::move(found.rest),
+          std::move(found.after), found.until};
 }
 
 }  // namespace naru::broker

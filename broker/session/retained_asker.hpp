@@ -10,8 +10,13 @@
 // shard to another arrive in order, so the query comes behind those copies. SUBACK waits for the
 // fence: what its client sends after SUBSCRIBE is read after it, and comes once.
 //
+// A shard answers in steps, each a part of what there is as of the first: what is put later has
+// found the filter. The next step is asked for when the subscriber has taken the last; of a clean
+// session go_on() says so, of a lasting one its lane asks when the last is on disk.
+//
 // Sans-IO. Lives on the shard; not thread-safe. Owned by Front. Settings and output must outlive
-// it. Bounded by: the SUBSCRIBEs of one round between shards.
+// it. Bounded by: the SUBSCRIBEs of one round between shards; a next step for each of a connected
+// client's and each shard.
 #pragma once
 
 #include <optional>
@@ -19,6 +24,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "broker/routing/retained_index.hpp"
+#include "broker/session/connection.hpp"
 #include "broker/session/shard_output.hpp"
 
 namespace naru::broker {
@@ -33,22 +39,51 @@ class RetainedAsker {
   [[nodiscard]] bool ask(hop::RetainedQuery query, const hop::Subscribed& suback);
   std::optional<hop::Subscribed> on(const hop::FencePassed& passed);
 
+  // Keeps the next step, if there is one, until its connection goes on.
+  void keep_rest(hop::RetainedFound&& found);
+  // Asks for one next step if the client has taken what there was.
+  void go_on(const Connection& c);
+  // Asks for no more, of one filter or of all.
+  void forget(ConnectionId connection, BytesView filter);
+  void forget(ConnectionId connection) { rests_.erase(connection); }
+
  private:
   struct Waiting {
     hop::RetainedQuery query;
     hop::Subscribed suback;
     unsigned shards = 0;  // That have not answered.
   };
+  struct Rest {
+    std::uint16_t shard = 0;
+    hop::RetainedQuery query;
+  };
   void send(const hop::RetainedQuery& query);
 
   const ShardSettings& settings_;
   ShardOutput& output_;
   boost::unordered_flat_map<std::uint64_t, Waiting> waiting_;  // By ticket.
+  boost::unordered_flat_map<ConnectionId, std::vector<Rest>> rests_;
   std::uint64_t tickets_ = 0;
 };
 
-// The answer to a query out of one index.
+// How much one step may look at and find; it finds one more than fits in the bytes.
+struct RetainedStep {
+  std::size_t topics = 4096;
+  std::size_t messages = 256;
+  std::size_t bytes = 64u << 10;
+  std::uint64_t newest = 0;  // The newest version there is.
+};
+
+// The answer to a query out of one index; which shard gives it is to be added.
 hop::RetainedFound find_retained(const RetainedIndex& index, const hop::RetainedQuery& query,
-                                 StoreMillis now);
+                                 StoreMillis now, RetainedStep step);
+// The query for the next step.
+hop::RetainedQuery rest_of(hop::RetainedFound&& found);
+// Without the filters that nobody wants any more.
+template <class Wanted>
+void keep_wanted(hop::RetainedQuery& query, const Wanted& wanted) {
+  if (!query.filters.empty() && !wanted(query.filters.front())) query.after.clear();
+  std::erase_if(query.filters, [&](const storage::FilterRow& row) { return !wanted(row); });
+}
 
 }  // namespace naru::broker

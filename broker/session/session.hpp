@@ -42,6 +42,11 @@ struct Session {
   std::unique_ptr<Group> group;     // Set where the session is a group's.
 };
 
+inline bool has_filter(const Session& session, BytesView filter) {
+  return std::ranges::find(session.filters, filter, &storage::FilterRow::filter) !=
+         session.filters.end();
+}
+
 struct Client {
   storage::SessionRow row;
   std::unique_ptr<Session> session;  // Set exactly when row.number != 0.

@@ -97,6 +97,7 @@ void ShardCore::tell(const std::vector<BrokerTopic>& news) {
 
 void ShardCore::answer(const hop::RetainedQuery& query) {
   lanes_.on(query);
+  if (query.until != 0) return;  // Told with the first step.
   hop::RetainedFound found = broker_topics_.answer(query);
   if (found.messages.empty()) return;
   output_.hops[settings_.shard_of_lane(query.lane)].emplace_back(std::move(found));

@@ -36,6 +36,7 @@ struct ShardSettings {
   bool drop_oldest = false;                // At those limits; else the newest.
   std::uint64_t max_waiting = 16u << 20;   // Bytes that wait for a connected clean session.
   std::uint64_t max_output = 4u << 20;     // Unsent bytes of a connection before QoS 0 is dropped.
+  std::uint16_t retained_step = 256;       // Messages of one step (broker/session/retained_asker).
   std::uint32_t session_expiry_max_s = 0xffffffff;
   std::uint16_t max_keep_alive_s = 65535;
   bool retain_available = true;

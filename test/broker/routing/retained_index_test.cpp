@@ -23,8 +23,12 @@ storage::MessageRef message(BytesView topic, StoreMillis expires_at = 0) {
 
 std::vector<Bytes> found(const RetainedIndex& index, BytesView filter, StoreMillis now = 1) {
   std::vector<Bytes> topics;
-  index.match(filter, now,
-              [&](const storage::MessageRef& each) { topics.emplace_back(each->view().topic); });
+  RetainedIndex::Walk walk{filter, {}, 1'000};
+  const Bytes rest = index.walk(walk, now, [&](const storage::MessageRef& each) {
+    topics.emplace_back(each->view().topic);
+    return true;
+  });
+  CHECK(rest.empty());
   return topics;
 }
 
@@ -45,7 +49,7 @@ TEST_CASE("The newest version of a topic wins, in whatever order they come", "[r
   CHECK(index.size() == 0);
 }
 
-TEST_CASE("A walk in steps finds what one match finds", "[retained]") {
+TEST_CASE("A walk in steps finds what one walk finds", "[retained]") {
   RetainedIndex index;
   for (int n = 0; n < 50; ++n) {
     const Bytes topic = (n % 3 == 0 ? "a/" : n % 3 == 1 ? "ab/" : "b/") + std::to_string(n);
@@ -57,12 +61,30 @@ TEST_CASE("A walk in steps finds what one match finds", "[retained]") {
   Bytes after;
   int rounds = 0;
   do {
-    after = index.walk({filter, after, steps, 2}, 2, [&](const storage::Message& each) {
-      walked.emplace_back(each.view().topic);
+    RetainedIndex::Walk walk{filter, after, steps};
+    std::size_t limit = 2;
+    after = index.walk(walk, 2, [&](const storage::MessageRef& each) {
+      walked.emplace_back(each->view().topic);
+      return --limit > 0;
     });
   } while (!after.empty() && ++rounds < 100);
   CHECK(rounds < 100);
   CHECK(walked == found(index, filter, 2));
+}
+
+TEST_CASE("A walk passes over what is newer than it is to see", "[retained]") {
+  RetainedIndex index;
+  index.put("a", {5, message("a")});
+  index.put("b", {7, message("b")});
+  index.put("c", {6, message("c")});
+  Topics topics;
+  RetainedIndex::Walk walk{"#", {}, 10, 6};
+  index.walk(walk, 1, [&](const storage::MessageRef& each) {
+    topics.emplace_back(each->view().topic);
+    return true;
+  });
+  CHECK(topics == Topics{"a", "c"});
+  CHECK(walk.steps == 7);
 }
 
 TEST_CASE("Expired messages are not found, and are swept round-robin", "[retained]") {

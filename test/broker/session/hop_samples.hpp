@@ -38,7 +38,7 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::Release{31, connection, session, 513},
       hop::StreamAppend{31, "tele", "key", 1, "why", carried, true, reply},
       hop::RetainedPut{carried, reply},
-      hop::RetainedQuery{connection, 31, session, filters},
+      hop::RetainedQuery{connection, 31, session, filters, "a/b", 70'000},
       hop::CommandOffer{"car", connection},
       hop::CommandAcked{"car", "c1", true},
       hop::CommandReply{"car", "c1", storage::CommandState::failed, "{}", reply},
@@ -51,7 +51,8 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::Received{connection, 513, true},
       hop::Completed{connection, 513, false},
       hop::Committed{900, true},
-      hop::RetainedFound{connection, 31, session, {carried, carried}, {5, 2}, {9, 0}},
+      hop::RetainedFound{
+          connection, 31, session, {carried, carried}, {5, 2}, {9, 0}, 3, filters, "a/b", 70'000},
       hop::CommandDeliver{connection, "c1", carried},
       hop::OriginForget{{0x0102030405060708, 300, 2, 70'000}},
       hop::RouteFence{3, 77'000},
