@@ -170,7 +170,7 @@ stage_planted_faults() {
     then count 1 0; else count 0 1; all=1; fi
   done
   for plant in "${SIM_PLANTS[@]}"; do
-    if needs $RELEASE/naru_sim && $RELEASE/naru_sim --groups --seeds 20 --plant "$plant"
+    if needs $RELEASE/naru_sim && $RELEASE/naru_sim --seeds 20 --plant "$plant"
     then count 1 0; else count 0 1; all=1; fi
   done
   return $all

@@ -2,7 +2,7 @@
 //
 // naru_sim runs the broker's cores against model clients from seeds, and lets the checkers judge.
 //
-//   naru_sim [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice] [--groups]
+//   naru_sim [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice]
 //            [--long] [--disk-never-full] [--plant NAME]
 //
 // Edge: arguments and output. Exit 0: no seed failed. A seed that fails does so every time. With
@@ -50,8 +50,6 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       arguments.sim.verbose = true;
     } else if (word == "--disk-never-full") {
       arguments.sim.disk_may_fill = false;
-    } else if (word == "--groups") {
-      arguments.sim.groups = true;
     } else if (word == "--long") {
       arguments.seeds = 5'000;
     } else if (word == "--seed" && has_value) {
@@ -165,7 +163,7 @@ int main(int argc, char** argv) {
   if (!naru::test::parse(argc, argv, arguments)) {
     std::fprintf(stderr,
                  "usage: %s [--seed N [--verbose]] [--seeds N [--from M]] [--steps N] [--twice]\n"
-                 "       [--groups] [--long] [--disk-never-full] [--plant NAME]\n",
+                 "       [--long] [--disk-never-full] [--plant NAME]\n",
                  argv[0]);
     return 2;
   }

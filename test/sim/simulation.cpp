@@ -37,7 +37,8 @@ Simulation::Simulation(SimOptions options) : options_(options), rng_(options.see
   node_options_.encode_hops = options.seed % 2 == 0;
   node_options_.rules = rules();
   node_options_.settings.planted = options.planted;
-  history_.settled_after = Seconds{60};  // Slow and full disks: its next CONNACK tells.
+  node_options_.settings.retained_step = 2;  // Few messages, many steps.
+  history_.settled_after = Seconds{60};      // Slow and full disks: its next CONNACK tells.
   clients_ = std::make_unique<SimClients>(options.clients, weather_, history_, rng_.fork());
 }
 
@@ -61,7 +62,7 @@ void Simulation::choose_weather() {
   const double commands = sometimes(0.5, rng_.chance(0.2) ? 0.2 : 0.03);
   const SimDevice::Faults faults{weather_.cut, weather_.leave, weather_.partial};
   if (commands > 0) commands_ = std::make_unique<CommandLoad>(commands, faults, rng_.fork());
-  if (options_.groups && rng_.chance(0.5)) {
+  if (rng_.chance(0.5)) {
     groups_ = std::make_unique<GroupLoad>(weather_, history_, rng_.fork());
   }
 }

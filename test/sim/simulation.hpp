@@ -24,7 +24,6 @@ struct SimOptions {
   std::size_t steps = 3'000;
   std::size_t clients = 50;
   bool disk_may_fill = true;
-  bool groups = false;  // Half of the seeds have members of shared subscriptions.
   bool verbose = false;
   broker::PlantedFault planted = broker::PlantedFault::none;
 };

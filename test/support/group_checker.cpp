@@ -221,7 +221,7 @@ class GroupCheck {
         const bool ended = has_ended(*(*first)->session, later);
         // What was on its way when the broker died is seen behind that.
         const bool forgotten = ended && fault_between((*first)->session->begin, later);
-        const bool moved = (*first)->session != (*other)->session && !forgotten;
+        const bool moved = !may_be_one(**first, **other) && !forgotten;
         if (!moved && (*first)->completed > later) continue;
         findings_.add(name_of(run_, publish) + " with QoS 2 was " +
                           (moved ? "sent to" : "taken by") + " one member of " + text() +
@@ -229,6 +229,13 @@ class GroupCheck {
                       &publish, {(*first)->received, (*first)->completed, later});
       }
     }
+  }
+
+  // A clean start that was refused, or has no answer, may have left the session as it was: what is
+  // seen later is then not known from its beginning.
+  static bool may_be_one(const Copy& first, const Copy& later) {
+    const bool resumed = first.session->client == later.session->client && !later.session->complete;
+    return first.session == later.session || resumed;
   }
 
   // One that ended by itself may have done so long before its client came to know.
@@ -262,7 +269,7 @@ class GroupCheck {
     const Record& record = records_[copy.received];
     return record.has(flag::dup) && std::ranges::any_of(copies, [&](const Copy* other) {
              const Record& that = records_[other->received];
-             return other->received < copy.received && other->session == copy.session &&
+             return other->received < copy.received && may_be_one(*other, copy) &&
                     that.packet_id == record.packet_id;
            });
   }

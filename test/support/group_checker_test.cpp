@@ -24,7 +24,8 @@ class Story {
     for (const std::uint32_t member : {kept, clean}) subscribe(member);
   }
   // What somebody says or is told.
-  Story& connect(std::uint32_t client, unsigned flags, unsigned answer = 0) {
+  Story& connect(std::uint32_t client, unsigned flags, unsigned answer = 0,
+                 std::uint8_t reason = 0) {
     ++connections_[client];
     Record record = of(client, Event::connect_sent);
     record.flags = static_cast<std::uint16_t>(flags);
@@ -32,6 +33,7 @@ class Story {
     add(record);
     record = of(client, Event::connack);
     record.flags = static_cast<std::uint16_t>(answer);
+    record.reason = reason;
     return add(record);
   }
   Story& subscribe(std::uint32_t member, std::uint8_t qos = 2, std::string_view filter = group) {
@@ -174,6 +176,21 @@ TEST_CASE("A QoS 2 message reaches one member of a group", "[checkers]") {
   waited.connect(kept, flag::persistent, flag::present);
   waited.receive(kept, 1, 1, 2, flag::again | flag::dup).complete(kept, 1);
   CHECK(waited.faults() == 0);
+}
+
+TEST_CASE("A clean start that was refused has not ended a member's session", "[checkers]") {
+  Story story;
+  story.publish(1).receive(kept, 1, 1).say(kept, Event::connection_lost);
+  story.connect(kept, flag::persistent | flag::clean_start, 0, 0x97);
+  story.connect(kept, flag::persistent, flag::present);
+  SECTION("and the message comes again") {
+    story.receive(kept, 1, 1, 2, flag::dup).complete(kept, 1);
+    CHECK(story.faults() == 0);
+  }
+  SECTION("but to nobody else") {
+    story.complete(kept, 1).receive(clean, 1, 7).complete(clean, 7);
+    CHECK(story.faults() == 1);
+  }
 }
 
 TEST_CASE("After a crash a QoS 2 message may come to a second member until the first has it",
