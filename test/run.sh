@@ -28,7 +28,7 @@ STAGES=(
   "power-loop        | 300  |       | the same with loss of all that was not synced"
   "planted-faults    | 400  |       | each fault put in on purpose is caught"
   "deviations        | 7200 | long  | each deviation from MQTT put in on purpose is found by its test"
-  "simulator         | 500  |       | one node's cores from seeds"
+  "simulator         | 800  |       | one node's cores from seeds"
   "core-bench        | 120  |       | what one step costs inside the cores, printed"
   "build-asan        | 1300 |       | the build with AddressSanitizer and UBSan"
   "unit-asan         | 240  |       | unit tests under it"
@@ -190,7 +190,7 @@ stage_simulator() {  # Each processor has its share of the seeds.
   local worker share last failed all=0 pids=()
   needs $RELEASE/naru_sim || return 1
   if $RELEASE/naru_sim --seeds 5 --twice; then count 5 0; else count 0 1; all=1; fi
-  share=$(($(by_mode 100 1000 10000) / JOBS))
+  share=$(($(by_mode 90 1000 10000) / JOBS))
   for ((worker = 0; worker < JOBS; worker++)); do
     $RELEASE/naru_sim --from $((1 + worker * share)) --seeds "$share" \
       > "$LOGS/$NARU_STAGE.$worker" 2>&1 &
