@@ -438,6 +438,7 @@ Violations check_bounds(const Timeline& run) {
       window.receive_maximum = record.number;
       if (record.has(flag::clean_start)) window.open.clear();
     } else if (record.event == Event::session_limited || record.event == Event::session_ended ||
+               record.event == Event::session_unsure ||
                (record.event == Event::connack && !record.has(flag::present))) {
       window.open.clear();
     } else if (record.event == Event::received && record.packet_id != 0) {

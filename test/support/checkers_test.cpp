@@ -458,6 +458,13 @@ TEST_CASE("bounds catches a packet id in use and a window overrun", "[checkers]"
     end(story);
     refuse(story, "bounds", "packet id still in use");
   }
+  SECTION("the id of a session that may have expired") {
+    story.receive(1, 1).lose(bob).event(bob, Event::session_unsure);
+    story.connect(bob, flag::persistent, true, 2).subscribe(bob, "t", 1);
+    story.send(4).ack(4).receive(4, 1);
+    end(story);
+    accept(story);
+  }
   SECTION("window") {
     story.receive(1, 1).receive(2, 2).receive(3, 3);
     end(story);

@@ -48,7 +48,11 @@ Bytes ModelClient::take_output() { return std::exchange(connection_.output, {});
 
 void ModelClient::on_open(Instant now) {
   if (connection_.state != State::closed) on_closed(ClosedBy::broken, now);
-  if (may_have_expired(now + Seconds{1})) note(Event::session_unsure, now);
+  if (may_have_expired(now + Seconds{1})) {
+    note(Event::session_unsure, now);
+    session_.held.merge(session_.doubtful);  // Of two under one packet id, the newer.
+    session_.doubtful = std::exchange(session_.held, {});
+  }
   const std::uint32_t number = std::exchange(connection_, {}).number + 1;
   connection_.number = number;
   connection_.state = State::connecting;
@@ -66,7 +70,7 @@ void ModelClient::send_connect(Instant now) {
   mqtt::Connect connect;
   connect.version = options_.version;
   connect.clean_start = options_.clean_start;
-  if (options_.clean_start) session_.held.clear();  // Whether the answer comes or not.
+  if (options_.clean_start) forget_received();  // Whether the answer comes or not.
   connect.keep_alive = options_.keep_alive;
   connect.client_id = options_.client_id;
   connect.session_expiry_interval = options_.session_expiry;
@@ -375,7 +379,7 @@ void ModelClient::on_connack(const mqtt::Frame& frame, Instant now) {
   if (!connack.session_present) {
     // The broker knows nothing of it: what was in flight keeps its unknown outcome.
     session_.outgoing.clear();
-    session_.held.clear();
+    forget_received();
   }
   for (Outgoing& entry : session_.outgoing) entry.sent = false;
   send_waiting(now);
@@ -394,7 +398,7 @@ void ModelClient::on_publish(const mqtt::Frame& frame, Instant now) {
   const bool empty = publish.payload.empty();
   const bool intact = empty || parse_payload(publish.payload, publish.topic, got.message);
   const bool exactly_once = publish.qos == Qos::exactly_once;
-  const bool again = exactly_once && !session_.held.insert(publish.packet_id).second;
+  const bool again = exactly_once && !hold(publish.packet_id, got);
   got.flags = bits({{publish.dup, flag::dup},
                     {publish.retain, flag::retain},
                     {empty, flag::cleared},
@@ -406,6 +410,19 @@ void ModelClient::on_publish(const mqtt::Frame& frame, Instant now) {
   connection_.replies.push_back({now + options_.ack_delay, type, publish.packet_id});
 }
 
+// False: it is held already. Of a doubtful session only the message itself tells that it lives on.
+bool ModelClient::hold(mqtt::PacketId id, const Record& received) {
+  const auto entry = std::pair{received.text, received.message};
+  const auto doubtful = session_.doubtful.find(id);
+  const bool lives_on = doubtful != session_.doubtful.end() && doubtful->second == entry;
+  return session_.held.emplace(id, entry).second && !lives_on;
+}
+
+void ModelClient::forget_received() {
+  session_.held.clear();
+  session_.doubtful.clear();
+}
+
 void ModelClient::on_ack(const mqtt::Frame& frame, Instant now) {
   mqtt::Ack ack;
   if (decode_ack(frame, options_.version, ack) != DecodeError::none)
@@ -413,6 +430,7 @@ void ModelClient::on_ack(const mqtt::Frame& frame, Instant now) {
   const PacketType type = type_of(frame);
   if (type == PacketType::pubrel) {
     session_.held.erase(ack.packet_id);
+    session_.doubtful.erase(ack.packet_id);
     connection_.replies.push_back({now + options_.ack_delay, PacketType::pubcomp, ack.packet_id});
     return;
   }

@@ -20,9 +20,9 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "broker/mqtt/decoder.hpp"
 #include "test/support/history.hpp"
@@ -122,7 +122,10 @@ class ModelClient {
   // clang-format on
   struct SessionState {  // Outlives connections.
     std::deque<Outgoing> outgoing;
-    std::set<mqtt::PacketId> held;  // QoS 2 received, waiting for PUBREL.
+    // QoS 2 received, waiting for PUBREL: the topic in the History and the message, by packet id.
+    using Held = std::map<mqtt::PacketId, std::pair<std::uint32_t, MessageId>>;
+    Held held;
+    Held doubtful;  // Held by a session that may have expired: the one found may be another.
     mqtt::PacketId last_id = 0;
     std::uint64_t counter = 0;
     Instant alive_at = Instant::never();  // The broker still had the connection then.
@@ -148,6 +151,8 @@ class ModelClient {
   void on_frame(const mqtt::Frame& frame, Instant now);
   void on_connack(const mqtt::Frame& frame, Instant now);
   void on_publish(const mqtt::Frame& frame, Instant now);
+  bool hold(mqtt::PacketId id, const Record& received);
+  void forget_received();
   void on_ack(const mqtt::Frame& frame, Instant now);
   void on_answer(const mqtt::Frame& frame, Instant now);
   MessageId will_id() const;

@@ -274,6 +274,35 @@ TEST_CASE("A session close to its expiry is nobody's certainty", "[model_client]
   CHECK(table.count(Event::session_unsure) == (away == 10 ? 0 : 1));
 }
 
+TEST_CASE("What a session that may have expired held hides no message of another one",
+          "[model_client]") {
+  Table table{persistent(Version::v5)};
+  table.open(false);
+  table.deliver({2, 1}, Qos::exactly_once, 5);
+  table.client.on_time(table.now);
+  table.lose();
+  table.now = table.now + Seconds{4000};
+  table.client.on_open(table.now);  // Expires, and the CONNACK of the next session is lost.
+  table.lose();
+  table.open(true);
+  CHECK(table.client.is_idle());
+  SECTION("it lived on") {
+    table.deliver({2, 1}, Qos::exactly_once, 5, true);
+    CHECK(table.count(Event::received, flag::again) == 1);
+  }
+  SECTION("it is another one") {
+    table.deliver({2, 2}, Qos::exactly_once, 5);
+    CHECK(table.count(Event::received, flag::again) == 0);
+  }
+  CHECK_FALSE(table.client.is_idle());
+  table.client.on_time(table.now);
+  table.ack(PacketType::pubrel, 5);
+  table.client.on_time(table.now);
+  CHECK(table.client.is_idle());
+  table.deliver({2, 1}, Qos::exactly_once, 5);  // The id is free again.
+  CHECK_FALSE(table.client.is_idle());
+}
+
 TEST_CASE("Keep-alive is kept by a ping", "[model_client][MQTT-3.1.2]") {
   ModelOptions options = persistent(Version::v5);
   options.keep_alive = 10;
