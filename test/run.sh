@@ -190,7 +190,7 @@ stage_simulator() {  # Each processor has its share of the seeds.
   local worker share last failed all=0 pids=()
   needs $RELEASE/naru_sim || return 1
   if $RELEASE/naru_sim --seeds 5 --twice; then count 5 0; else count 0 1; all=1; fi
-  share=$(($(by_mode 90 1000 10000) / JOBS))
+  share=$(($(by_mode 200 1000 10000) / JOBS))
   for ((worker = 0; worker < JOBS; worker++)); do
     $RELEASE/naru_sim --from $((1 + worker * share)) --seeds "$share" \
       > "$LOGS/$NARU_STAGE.$worker" 2>&1 &

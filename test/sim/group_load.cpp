@@ -89,6 +89,8 @@ struct GroupLoad::Member {
   ModelClient client;
   // Filters. left: by UNSUBSCRIBE, for now; leaving: that has no answer.
   std::set<std::uint32_t> wants, left, leaving, granted;
+  // By filter: SUBSCRIBEs without an answer, and how many of these an UNSUBSCRIBE has followed.
+  std::map<std::uint32_t, std::size_t> asking, undone;
   bool asked = false;  // On this connection.
   bool awake = true;
   bool gone = false;  // Never comes back.
@@ -123,31 +125,46 @@ void GroupLoad::scan() {
 void GroupLoad::on_record(Member& member, const Record& record) {
   switch (record.event) {
     case Event::connack:
-      if (record.has(flag::present)) break;
+      if (record.reason != 0 || record.has(flag::present)) break;
       [[fallthrough]];
     case Event::connect_sent:
     case Event::session_unsure:  // The one that it finds may be another one, and empty.
+      member.asking.clear();
+      member.undone.clear();
       if (record.event == Event::connect_sent && !record.has(flag::clean_start)) break;
       member.granted.clear();
       member.leaving.clear();
       break;
-    case Event::subscribe_sent: member.leaving.erase(record.text); break;
-    case Event::suback:
-      if (record.reason > 2) {
-        member.asked = false;  // There was no room: it asks again.
-      } else if (!member.leaving.contains(record.text)) {
-        member.granted.insert(record.text);
-      }
+    case Event::subscribe_sent:
+      member.leaving.erase(record.text);
+      ++member.asking[record.text];
       break;
-    case Event::unsubscribe_sent: member.leaving.insert(record.text); [[fallthrough]];
+    case Event::suback: on_subscribed(member, record); break;
+    case Event::unsubscribe_sent:
+      member.leaving.insert(record.text);
+      member.undone[record.text] = member.asking[record.text];
+      [[fallthrough]];
     case Event::unsuback: on_unsubscribed(member, record); break;
     case Event::received: ++received_; break;
     default: break;
   }
 }
 
+void GroupLoad::on_subscribed(Member& member, const Record& record) {
+  --member.asking[record.text];
+  std::size_t& undone = member.undone[record.text];
+  if (undone > 0) {  // The UNSUBSCRIBE behind it may have been answered long ago.
+    --undone;
+  } else if (record.reason > 2) {
+    member.asked = false;  // There was no room: it asks again.
+  } else if (!member.leaving.contains(record.text)) {
+    member.granted.insert(record.text);
+  }
+}
+
 void GroupLoad::on_unsubscribed(Member& member, const Record& record) {
   if (record.event == Event::unsuback) member.leaving.erase(record.text);
+  if (record.reason >= 0x80) member.undone[record.text] = 0;
   if (record.reason < 0x80) {
     member.granted.erase(record.text);
   } else {

@@ -42,6 +42,7 @@ class GroupLoad {
   void add(const MemberManner& manner);
   void scan();
   void on_record(Member& member, const Record& record);
+  void on_subscribed(Member& member, const Record& record);
   void on_unsubscribed(Member& member, const Record& record);
   void act(std::size_t place, SimNode* node, Instant now);
   void act_online(Member& member, Instant now);

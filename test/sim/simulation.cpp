@@ -74,12 +74,6 @@ void Simulation::note(Event event) {
   history_.add(record);
 }
 
-// For people who follow one seed.
-void Simulation::say(const char* what) const {
-  if (options_.verbose)
-    std::printf("-- %.6fs %s\n", static_cast<double>(now_.since_start.count()) / 1e6, what);
-}
-
 void Simulation::fail(std::string why) { result_.failures.push_back(std::move(why)); }
 
 void Simulation::advance() {
@@ -122,6 +116,7 @@ void Simulation::make_room() {
   disk_.heal();
   node_->set_room(false);  // As if it had been looked at between.
   node_->set_room(true);
+  note(Event::disk_has_room);
 }
 
 void Simulation::disturb() {
@@ -134,9 +129,8 @@ void Simulation::disturb() {
     full_until_ = now_ + Millis{static_cast<std::int64_t>(rng_.below(2'000))};
     ++result_.full_disks;
     if (rng_.chance(0.5)) node_->set_room(false);  // Else the first commit finds out.
-    say("the disk is full");
+    note(Event::disk_full);
   } else if (now_ >= full_until_) {
-    say("the disk has room");
     make_room();
     full_until_ = Instant::never();
   }

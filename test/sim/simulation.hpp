@@ -61,7 +61,6 @@ class Simulation {
   void check_members();
   bool resting() const;
   std::string unsettled() const;
-  void say(const char* what) const;
   void fail(std::string why);
 
   SimOptions options_;

@@ -7,37 +7,11 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "test/support/claims.hpp"
 #include "test/support/findings.hpp"
 
 namespace naru::test {
 namespace {
-
-bool wants(const Timeline& run, const Subscription& subscription, const Publish& publish,
-           std::uint32_t client) {
-  return !(subscription.no_local && publish.id.publisher == client) &&
-         run.matches(subscription.filter, publish.topic);
-}
-
-// In how many copies a session may get one publish: one for each overlapping subscription.
-std::size_t copies_allowed(const Timeline& run, const Session& session, const Publish& publish) {
-  std::set<std::uint32_t> filters;
-  for (const Subscription& subscription : session.subscriptions)
-    if (wants(run, subscription, publish, session.client)) filters.insert(subscription.filter);
-  return std::max<std::size_t>(filters.size(), 1);
-}
-
-// The subscription that entitles the session to a publish of that QoS; null if there is none.
-const Subscription* entitling(const Timeline& run, const Session& session, const Publish& publish,
-                              std::size_t sent) {
-  if (session.drained == never || session.end < session.drained || session.limited) return nullptr;
-  for (const Subscription& subscription : session.subscriptions) {
-    const bool held = !is_shared(run, subscription) && subscription.granted < sent &&
-                      subscription.dropped > session.drained;
-    if (held && subscription.qos > 0 && wants(run, subscription, publish, session.client))
-      return &subscription;
-  }
-  return nullptr;
-}
 
 using Ids = std::unordered_set<MessageId, MessageIdHash>;
 
@@ -58,11 +32,6 @@ bool asked_throughout(const Timeline& run, const Session& session, const Publish
                        return each.granted < publish.sent && until < each.dropped &&
                               wants(run, each, publish, session.client);
                      });
-}
-
-bool fault_between(const Timeline& run, std::size_t from, std::size_t to) {
-  const auto first = std::lower_bound(run.faults.begin(), run.faults.end(), from);
-  return first != run.faults.end() && *first < to;
 }
 
 }  // namespace
@@ -172,7 +141,9 @@ Violations check_order(const Timeline& run) {
           before.copy != never && at(run, before.copy).connection == record.connection;
       const bool once =
           !later && publish->attempts == 1 && copies_allowed(run, session, *publish) == 1;
-      if (first && !later && behind(before.index))
+      const bool refused = publish->attempts > 1 && first && behind(before.index) &&
+                           disk_full_between(run, publish->sent, publish->sent_last);
+      if (first && !later && !refused && behind(before.index))
         findings.add(name_of(run, *publish) + " reached " + name_of(session) + " after a later one",
                      publish, {before.index, index});
       else if (!first && once && same_connection && !record.has(flag::dup) && behind(before.copy))
@@ -184,29 +155,6 @@ Violations check_order(const Timeline& run) {
   }
   return findings.take();
 }
-
-namespace {
-
-// The deliveries of each message to a session; a delivery repeated under its own packet id after
-// a reconnect or with DUP is still the same one.
-std::map<MessageId, std::vector<std::size_t>> deliveries(const Timeline& run,
-                                                         const Session& session) {
-  std::map<MessageId, std::vector<std::size_t>> found;
-  for (const std::size_t index : session.received) {
-    const Record& record = at(run, index);
-    if (!is_live(record) || record.qos == 2) continue;
-    std::vector<std::size_t>& earlier = found[record.message];
-    const bool repeated = std::any_of(earlier.begin(), earlier.end(), [&](std::size_t other) {
-      const Record& that = at(run, other);
-      return record.qos == 1 && that.packet_id == record.packet_id &&
-             (record.has(flag::dup) || that.connection != record.connection);
-    });
-    if (!repeated) earlier.push_back(index);
-  }
-  return found;
-}
-
-}  // namespace
 
 Violations check_duplicates(const Timeline& run) {
   Findings findings{run, "duplicates"};
@@ -327,75 +275,6 @@ Violations check_session_state(const Timeline& run) {
 
 namespace {
 
-struct WillFate {
-  std::size_t registered = never, due = never, cancelled = never;
-};
-
-// After a crash the broker waits a while for a client to return; who returns may keep or lose
-// the will, so nothing is certain then.
-bool saved_by_return(const Timeline& run, const Publish& will, std::size_t due) {
-  const auto& records = run.history.records();
-  for (std::size_t i = due; i < records.size(); ++i)
-    if (records[i].event == Event::connect_sent && records[i].client == will.id.publisher)
-      return fault_between(run, will.sent, i);
-  return false;
-}
-
-// Nothing acknowledges DISCONNECT but that the broker lets the same client in again: what a fault
-// soon after it, and before that, leaves of it is not known.
-bool is_unsettled(const Timeline& run, std::size_t cancelled) {
-  const auto& records = run.history.records();
-  const auto known = std::find_if(
-      records.begin() + static_cast<std::ptrdiff_t>(cancelled), records.end(),
-      [&](const Record& record) {
-        const bool in_time = record.at - at(run, cancelled).at < run.history.settled_after;
-        const bool let_in = record.event == Event::connack && record.reason == 0;
-        return !in_time || (let_in && record.client == at(run, cancelled).client);
-      });
-  return fault_between(run, cancelled, static_cast<std::size_t>(known - records.begin()));
-}
-
-void check_will(const Timeline& run, const Publish& will, const WillFate& fate,
-                const Session& session, Findings& findings) {
-  std::vector<std::size_t> copies;
-  for (const std::size_t index : session.received)
-    if (at(run, index).message == will.id && is_live(at(run, index))) copies.push_back(index);
-  if (!copies.empty() && fate.cancelled != never && !is_unsettled(run, fate.cancelled)) {
-    findings.add(name_of(run, will) + " was cancelled and reached " + name_of(session), &will,
-                 {copies.begin(), copies.end()});
-  } else if (copies.empty() && fate.due < session.drained && will.qos > 0) {
-    const Subscription* by = entitling(run, session, will, fate.due);
-    if (by != nullptr && !saved_by_return(run, will, fate.due))
-      findings.add(name_of(run, will) + " was due and never reached " + name_of(session), &will,
-                   {by->granted, fate.due, session.drained});
-  }
-  const auto delivered = deliveries(run, session);
-  const auto found = delivered.find(will.id);
-  if (found != delivered.end() && found->second.size() > copies_allowed(run, session, will))
-    findings.add(name_of(run, will) + " fired more than once for " + name_of(session), &will,
-                 {found->second.begin(), found->second.end()});
-}
-
-}  // namespace
-
-Violations check_wills(const Timeline& run) {
-  Findings findings{run, "wills"};
-  std::map<MessageId, WillFate> fates;
-  const auto& records = run.history.records();
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (records[i].event == Event::will_due) fates[records[i].message].due = i;
-    if (records[i].event == Event::will_cancelled) fates[records[i].message].cancelled = i;
-  }
-  for (const Publish& will : run.publishes) {
-    if (!will.id.is_will()) continue;
-    for (const Session& session : run.sessions)
-      check_will(run, will, fates[will.id], session, findings);
-  }
-  return findings.take();
-}
-
-namespace {
-
 // What one client holds unacknowledged, by packet id.
 struct Window {
   std::map<std::uint16_t, std::size_t> open;  // Of the session.
@@ -439,7 +318,8 @@ Violations check_bounds(const Timeline& run) {
       if (record.has(flag::clean_start)) window.open.clear();
     } else if (record.event == Event::session_limited || record.event == Event::session_ended ||
                record.event == Event::session_unsure ||
-               (record.event == Event::connack && !record.has(flag::present))) {
+               (record.event == Event::connack && record.reason == 0 &&
+                !record.has(flag::present))) {
       window.open.clear();
     } else if (record.event == Event::received && record.packet_id != 0) {
       check_window(run, window, i, findings);

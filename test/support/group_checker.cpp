@@ -67,6 +67,8 @@ class GroupCheck {
   void find_connections() {
     for (std::size_t i = 0; i < records_.size(); ++i) {
       const Record& record = records_[i];
+      const bool of_disk = record.event == Event::disk_full || record.event == Event::disk_has_room;
+      if (of_disk) moves_.push_back(i);  // What is not written is given to somebody again.
       if (!members_.contains(record.client)) continue;
       switch (record.event) {
         case Event::connect_sent:
@@ -321,7 +323,7 @@ class GroupCheck {
   Findings& findings_;
   std::set<std::uint32_t> members_;                 // Clients that ever were.
   std::map<std::uint32_t, std::uint64_t> windows_;  // What each may hold.
-  std::vector<std::size_t> moves_;                  // Connections of members begin or end.
+  std::vector<std::size_t> moves_;  // Connections of members begin or end, or disks fill up.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> lost_;  // By connection.
   std::map<std::pair<std::uint32_t, std::uint32_t>, bool> sure_;         // By client and topic.
   std::map<MessageId, std::vector<Copy>> copies_;

@@ -246,6 +246,10 @@ TEST_CASE("A member gets messages in order until somebody gives one back", "[che
   given_back.pass(Seconds{60}).publish(1, 1).publish(2, 1).receive(kept, 2, 1, 1);
   given_back.say(clean, Event::connection_lost);
   CHECK(given_back.receive(kept, 1, 2, 1).faults() == 0);
+  Story not_written;
+  not_written.pass(Seconds{60}).publish(1, 1).publish(2, 1).receive(kept, 2, 1, 1);
+  not_written.say(0, Event::disk_full).say(0, Event::disk_has_room);
+  CHECK(not_written.receive(kept, 1, 2, 1).faults() == 0);
   Story between_members;
   between_members.publish(1, 1).publish(2, 1).receive(kept, 2, 1, 1).receive(clean, 1, 2, 1);
   CHECK(between_members.faults() == 0);

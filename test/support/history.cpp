@@ -45,6 +45,8 @@ constexpr std::array event_rows = {
     EventRow{Event::broker_crash, "BROKER CRASH"},
     EventRow{Event::broker_power_loss, "BROKER POWER LOSS"},
     EventRow{Event::broker_started, "broker started"},
+    EventRow{Event::disk_full, "DISK FULL"},
+    EventRow{Event::disk_has_room, "disk has room"},
 };
 
 struct FlagRow {

@@ -59,7 +59,7 @@ enum class Event : std::uint8_t {
   retained_read,    // A fresh subscriber has waited for all retained messages.
   protocol_error,   // text: what the broker did that the specification forbids
   broker_crash,     // kill -9 is about to happen; power loss is the same with unsynced bytes gone
-  broker_power_loss, broker_started,
+  broker_power_loss, broker_started, disk_full, disk_has_room,
 };
 // clang-format on
 

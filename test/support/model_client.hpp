@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,44 +27,9 @@
 
 #include "broker/mqtt/decoder.hpp"
 #include "test/support/history.hpp"
+#include "test/support/model_options.hpp"
 
 namespace naru::test {
-
-struct ModelWill {
-  std::string topic;
-  mqtt::Qos qos = mqtt::Qos::at_least_once;
-  bool retain = false;
-  std::uint32_t delay = 0;  // Seconds; with MQTT 5 only.
-};
-
-struct ModelOptions {
-  std::uint32_t number = 0;  // Unique in the run: the publisher in payloads, the client in records.
-  std::string client_id;
-  mqtt::Version version = mqtt::Version::v5;
-  bool clean_start = false;
-  std::uint32_t session_expiry = 0;  // Seconds. MQTT 3.1.1: persistent means !clean_start.
-  std::uint16_t keep_alive = 0;
-  std::uint16_t receive_maximum = 20;
-  std::size_t window = 20;  // Unacknowledged publishes, within what the broker grants.
-  Duration ack_delay{0};    // How slow it is with its own acknowledgements.
-  std::optional<ModelWill> will;
-};
-
-struct ModelPublish {
-  std::string_view topic;
-  mqtt::Qos qos = mqtt::Qos::at_least_once;
-  bool retain = false;
-  bool clear = false;                   // Empty payload: with retain, clears the topic.
-  std::optional<std::uint32_t> expiry;  // Seconds; MQTT 5.
-  std::size_t size = 0;                 // At least the identity is written.
-  Bytes body = {};                      // Written instead, where not empty.
-};
-
-struct ModelSubscribe {
-  std::string_view filter;
-  mqtt::Qos qos = mqtt::Qos::at_least_once;
-  bool no_local = false;
-};
 
 class ModelClient {
  public:
@@ -142,6 +108,7 @@ class ModelClient {
     bool will_open = false;  // Accepted, and its fate not yet written down.
   };
 
+  static std::uint16_t bits(std::initializer_list<std::pair<bool, std::uint16_t>> conditions);
   Record record(Event event, Instant now) const;
   bool may_have_expired(Instant now) const;
   void send_connect(Instant now);
