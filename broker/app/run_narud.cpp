@@ -1,4 +1,5 @@
 #include "broker/app/run_narud.hpp"
+#include "broker/app/code_pages.hpp"
 
 #include <pthread.h>
 #include <signal.h>
@@ -125,6 +126,7 @@ int run_narud(int argc, char** argv, const Variation& variation) {
   }
   log(Severity::notice, "started", {{"version", NARU_VERSION}});
   service.ready(status_of(node));
+  give_back_code_pages();
   SignsOfLife life{node, service};
   int signal = next_signal(signals, life);
   for (; signal == SIGHUP; signal = next_signal(signals, life)) node.reload_now();

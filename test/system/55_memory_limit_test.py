@@ -28,3 +28,14 @@ def test_memory_sheds_new_work_and_takes_it_up_again(start_broker, join, dial):
     wait_until(lambda: not broker.status()["problems"], 30, "room")
     assert other.publish("fill/0", payload, 1, retain=True).code in (0, 0x10)
     dial(broker).connect("late")
+
+
+def test_an_idle_broker_takes_little_memory(start_broker, join):
+    """What only the start needs of the program and its libraries does not stay."""
+    broker = start_broker()
+    wait_until(lambda: broker.memory_kib() < 15 * 1024, 10, "less than 15 MiB")
+    client = join(broker)
+    client.subscribe("a", 1)
+    client.publish("a", b"here", 1)
+    assert client.take().payload == b"here"
+    assert broker.memory_kib() < 15 * 1024
