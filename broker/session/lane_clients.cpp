@@ -275,6 +275,10 @@ void LaneClients::restart(LaneState& lane, const Bytes& client_id, Client& clien
     row.will_due_at =
         context_.store_now + std::max<StoreMillis>(grace, std::uint64_t{row.will->delay_s} * 1000);
   }
+  if (client.session) {
+    client.session->queue.may_have_sent(context_.settings.max_inflight);
+    parts_.queues.save_sent(lane, *client.session, unit);
+  }
   put_row(lane, client_id, std::move(row), 0, unit);
   begin(client_id);
   unit.submit(false);
@@ -310,6 +314,7 @@ void LaneClients::leave(Leave& left) {
   if (ends) {
     unit.add(lane, SessionErased{detach.client_id, row.number});
   } else {
+    parts_.queues.save_sent(lane, *client->session, unit);
     unit.add(lane, SessionPut{detach.client_id, std::move(row), 0});
   }
   begin(detach.client_id);

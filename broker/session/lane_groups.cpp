@@ -189,7 +189,7 @@ void LaneGroups::on(const hop::GroupAnswer& answer) {
       // PUBREL follows when it is on disk that no other member gets this message.
       if (queue.cursor_dirty()) {
         group.receipts.add(answer);
-      } else if (session->cursor_in_flight) {
+      } else if (session->cursors_in_flight != 0) {
         group.receipts.add_to_current(answer);
       } else {
         confirm(answer);

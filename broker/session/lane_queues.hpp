@@ -37,6 +37,9 @@ class LaneQueues {
   // So that other sessions need not read it from the disk.
   void remember(std::uint64_t journal_number, const storage::MessageRef& message);
 
+  // Its connection ends with this unit, and what was sent on it is not to be forgotten: a QoS 2
+  // message that the client may know never expires, and is sent again with DUP.
+  void save_sent(LaneState& lane, Session& session, UnitDraft& unit);
   void cursor_committed(LaneState& lane, const storage::CursorPut& record);
   // It was not written: tried again by retry().
   void cursor_failed(LaneState& lane, SessionNumber number);

@@ -45,15 +45,22 @@ void LaneQueues::end_turn() {
   touched_.clear();
 }
 
-// At most one cursor of a session is on its way; what happens meanwhile goes with the next.
+// At most one such cursor of a session is on its way; what happens meanwhile goes with the next.
 void LaneQueues::commit_cursor(LaneState& lane, Session& session) {
-  if (session.cursor_in_flight || !session.queue.cursor_dirty()) return;
-  session.cursor_in_flight = true;
+  if (session.cursors_in_flight != 0 || !session.queue.cursor_dirty()) return;
+  ++session.cursors_in_flight;
   const bool is_awaited = parts_.groups.cursor_begins(session);
   const bool urgent = session.queue.cursor_urgent() || is_awaited;
   UnitDraft unit{context_.units};
   unit.add(lane, CursorPut{session.number, session.queue.take_cursor()});
   unit.submit(urgent);
+}
+
+// Others wait for a cursor of commit_cursor(), and nobody for this one.
+void LaneQueues::save_sent(LaneState& lane, Session& session, UnitDraft& unit) {
+  if (!session.queue.sent_dirty()) return;
+  ++session.cursors_in_flight;
+  unit.add(lane, CursorPut{session.number, session.queue.take_sent()});
 }
 
 void LaneQueues::pump(LaneState& lane, Session& session) {
@@ -161,7 +168,7 @@ void LaneQueues::cursor_committed(LaneState& lane, const CursorPut& record) {
                                      {}});
   Session* const session = lane.find_session(record.session);
   if (session == nullptr) return;
-  session->cursor_in_flight = false;
+  --session->cursors_in_flight;
   parts_.groups.cursor_committed(*session);
   send_releases(*session);
 }
@@ -169,7 +176,7 @@ void LaneQueues::cursor_committed(LaneState& lane, const CursorPut& record) {
 void LaneQueues::cursor_failed(LaneState& lane, SessionNumber number) {
   Session* const session = lane.find_session(number);
   if (session == nullptr) return;
-  session->cursor_in_flight = false;
+  --session->cursors_in_flight;
   session->queue.cursor_failed();
   parts_.groups.cursor_failed(*session);
   failed_cursors_.emplace_back(lane.lane(), number);

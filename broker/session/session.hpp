@@ -30,8 +30,8 @@ struct Session {
   ConnectionId connection = 0;
   std::uint64_t epoch = 0;
   std::uint16_t window = 0;  // What the client and we let be in flight.
-  bool cursor_in_flight = false, fetching = false;
-  bool dirty = false;
+  std::uint8_t cursors_in_flight = 0;
+  bool fetching = false, dirty = false;
   boost::unordered_flat_map<std::uint16_t, storage::MessageRef> volatile_inbound;
   boost::unordered_flat_set<std::uint16_t> receiving;        // Inbound ids being committed.
   boost::unordered_flat_map<std::uint64_t, Bytes> commands;  // Queue number -> command id.

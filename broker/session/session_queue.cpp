@@ -118,7 +118,19 @@ void SessionQueue::on_sent(std::uint64_t number) {
   in_flight_bytes_ += entry.size;
   next_ = number + 1;
   moved_through_ = std::max(moved_through_, number);
-  sent_through_ = std::max(sent_through_, number);
+  if (number <= sent_through_) return;
+  sent_through_ = number;
+  sent_dirty_ = true;
+}
+
+void SessionQueue::may_have_sent(std::uint16_t window) {
+  for (std::uint64_t number = acked_through_ + 1; number <= last_ && window != 0; ++number) {
+    if (at(number).state != State::waiting) continue;
+    --window;
+    if (number <= sent_through_) continue;
+    sent_through_ = number;
+    sent_dirty_ = true;
+  }
 }
 
 std::uint64_t SessionQueue::find(std::uint16_t packet_id) const {
@@ -220,6 +232,16 @@ void SessionQueue::trim() {
 }
 
 storage::CursorRow SessionQueue::take_cursor() {
+  dirty_ = urgent_ = false;
+  return take_sent();
+}
+
+storage::CursorRow SessionQueue::take_sent() {
+  sent_dirty_ = false;
+  return cursor();
+}
+
+storage::CursorRow SessionQueue::cursor() const {
   storage::CursorRow cursor;
   cursor.acked_through = acked_through_;
   cursor.sent_through = sent_through_;
@@ -230,7 +252,6 @@ storage::CursorRow SessionQueue::take_cursor() {
     if (state == State::done) cursor.done.push_back(number);
     if (state == State::releasing || state == State::released) cursor.released.push_back(number);
   }
-  dirty_ = urgent_ = false;
   return cursor;
 }
 

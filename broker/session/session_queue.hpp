@@ -81,6 +81,8 @@ class SessionQueue {
   const std::vector<std::uint32_t>& subscription_ids(const Entry& entry) const;
   bool sent_before(std::uint64_t number) const { return number <= sent_through_; }
   void on_sent(std::uint64_t number);
+  // After a start: its client was connected, and may have all that one window holds.
+  void may_have_sent(std::uint16_t window);
 
   // The number in flight with this packet id; 0 when there is none.
   std::uint64_t find(std::uint16_t packet_id) const;
@@ -96,7 +98,11 @@ class SessionQueue {
   bool cursor_dirty() const { return dirty_; }
   bool cursor_urgent() const { return urgent_; }
   storage::CursorRow take_cursor();
-  void cursor_failed() { dirty_ = true; }
+  void cursor_failed() { dirty_ = sent_dirty_ = true; }
+  // The same without taking: the next one is due as before. Only for what has been sent, which by
+  // itself makes no cursor dirty.
+  bool sent_dirty() const { return sent_dirty_; }
+  storage::CursorRow take_sent();
   // After apply() of a cursor: the numbers whose PUBREL may go out now.
   std::vector<std::uint64_t> take_released();
 
@@ -107,6 +113,7 @@ class SessionQueue {
   Entry* in_window(std::uint64_t number);
   void finish(std::uint64_t number);
   void land(const Entry& entry);
+  storage::CursorRow cursor() const;
   void trim();
 
   std::vector<Entry> entries_;  // entries_[head_] has number acked_through_ + 1.
@@ -126,6 +133,7 @@ class SessionQueue {
   std::uint16_t window_ = 0;    // 0: nobody is attached.
   bool dirty_ = false;
   bool urgent_ = false;
+  bool sent_dirty_ = false;  // No cursor has been taken since more was sent than ever before.
   std::vector<std::uint64_t> releasing_;
 };
 
