@@ -20,7 +20,7 @@ MessageRef BrokerTopics::change(const BrokerTopic& news, storage::Origin origin,
 // All in one step: they are few, and never expire.
 hop::RetainedFound BrokerTopics::answer(const hop::RetainedQuery& query) const {
   constexpr std::size_t all = ~std::size_t{0};
-  return find_retained(topics_, query, 0, {all, all, all, versions_});
+  return find_retained(topics_, query, 0, {all, versions_, all, all});
 }
 
 }  // namespace naru::broker

@@ -59,6 +59,7 @@ class Front final : public LiveSink {
   void on(const hop::Completed& completed);
   void on(const hop::FencePassed& passed);
   void on(hop::RetainedFound& found);
+  void on(hop::RetainedRest& rest);
   void on(hop::CommandDeliver& deliver);
   void on(const hop::GroupJoined& joined);
   void on(hop::GroupLend& lend);
@@ -108,7 +109,6 @@ class Front final : public LiveSink {
   void refuse(Connection& c, ReasonCode reason, BytesView text = {});
   void detach(Connection& c, bool publish_will, ReasonCode reason,
               std::optional<std::uint32_t> expiry_s);
-  Bytes new_client_id();
   void on_publish(Connection& c, const mqtt::Frame& frame);
   void publish_once(Connection& c, mqtt::PacketId id, const MessageView& view, StoreMillis due_at);
   void publish_twice(Connection& c, mqtt::PacketId id, const MessageView& view, StoreMillis due_at);

@@ -30,25 +30,25 @@ Bytes with_client_id(Bytes text, BytesView client_id) {
   return text;
 }
 
+// An id nobody guesses twice, in a lane of this shard, so that nothing need be handed over.
+Bytes new_client_id(const ShardSettings& settings, Rng& rng) {
+  while (true) {
+    static constexpr std::string_view digits = "0123456789abcdef";
+    Bytes id = "naru-";
+    for (int i = 0; i < 4; ++i) {
+      std::uint64_t number = rng.next();
+      for (int digit = 0; digit < 5; ++digit, number >>= 4) id.push_back(digits[number & 15]);
+    }
+    if (settings.shard_of_lane(cluster::lane_of(id)) == settings.shard) return id;
+  }
+}
+
 // In 3.x the level says so, in MQTT 5 a bridge of ours does.
 bool is_from_bridge(const mqtt::Connect& connect) {
   return connect.bridge || !mqtt::bridge_node(connect.user_properties).empty();
 }
 
 }  // namespace
-
-// An id nobody guesses twice, in a lane of this shard, so that nothing need be handed over.
-Bytes Front::new_client_id() {
-  while (true) {
-    static constexpr std::string_view digits = "0123456789abcdef";
-    Bytes id = "naru-";
-    for (int i = 0; i < 4; ++i) {
-      std::uint64_t number = rng_.next();
-      for (int digit = 0; digit < 5; ++digit, number >>= 4) id.push_back(digits[number & 15]);
-    }
-    if (settings_.shard_of_lane(cluster::lane_of(id)) == settings_.shard) return id;
-  }
-}
 
 // Fills in what does not come from the packet: names from certificates and exchanges, and ids from
 // names. False: it was refused. What `connect` then views lives as long as packet and connection.
@@ -243,7 +243,8 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
 }
 
 void Front::attach(Connection& c, const mqtt::Connect& connect) {
-  c.client_id = connect.client_id.empty() ? new_client_id() : Bytes{connect.client_id};
+  c.client_id =
+      connect.client_id.empty() ? new_client_id(settings_, rng_) : Bytes{connect.client_id};
   c.lane = cluster::lane_of(c.client_id);
   c.wants_response_information = connect.request_response_information;
   c.requested_keep_alive_s = connect.keep_alive;

@@ -158,7 +158,15 @@ void Front::on(hop::RetainedFound& found) {
     if (found.subscription_ids[i] != 0) ids.push_back(found.subscription_ids[i]);
     deliver(c->id, view, message, static_cast<std::uint8_t>(qos | retain_flag), ids);
   }
-  retained_.keep_rest(std::move(found));
+  on(found.rest);
+}
+
+void Front::on(hop::RetainedRest& rest) {
+  Connection* const c = find(rest.query.connection);
+  if (c == nullptr || c->state != Connection::State::live) {
+    return retained_.go_on_without(std::move(rest));
+  }
+  retained_.keep(std::move(rest));
   retained_.go_on(*c);
 }
 

@@ -62,7 +62,7 @@ void Front::on(const hop::GroupJoined& joined) {
 
 // The connection ends: of a clean session everything, of others nothing is here.
 void Front::drop_subscriptions(Connection& c) {
-  retained_.forget(c.id);
+  retained_.end(c.id);
   for (const storage::FilterRow& row : c.filters) {
     if (mqtt::is_shared(row.filter)) {
       tell_group(c, MemberState::left, row, 0);

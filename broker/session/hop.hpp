@@ -10,7 +10,8 @@
 //                  StreamAppend RetainedPut RetainedQuery CommandOffer CommandAcked CommandReply
 //                  PublishLater
 //   lane -> front: Attached Evict Subscribed Unsubscribed QueueDeliver QueueRelease Received
-//                  Completed Committed Refused RetainedFound FencePassed CommandDeliver
+//                  Completed Committed Refused RetainedFound RetainedRest FencePassed
+//                  CommandDeliver
 //   shard -> shard: OriginForget RouteFence
 //   groups:        GroupMember GroupAnswer to the lane of a group; GroupJoined GroupLend GroupTaken
 #pragma once
@@ -26,14 +27,13 @@
 namespace naru::broker {
 
 // The tag of a hop between nodes is its place here. Append only.
-using Hop =
-    std::variant<hop::Attach, hop::Detach, hop::Subscribe, hop::Unsubscribe, hop::PublishTo,
-                 hop::QueueAck, hop::Receive, hop::Release, hop::StreamAppend, hop::RetainedPut,
-                 hop::RetainedQuery, hop::CommandOffer, hop::CommandAcked, hop::CommandReply,
-                 hop::Attached, hop::Evict, hop::Subscribed, hop::Unsubscribed, hop::QueueDeliver,
-                 hop::QueueRelease, hop::Received, hop::Completed, hop::Committed,
-                 hop::RetainedFound, hop::CommandDeliver, hop::OriginForget, hop::RouteFence,
-                 hop::FencePassed, hop::GroupMember, hop::GroupJoined, hop::GroupLend,
-                 hop::GroupAnswer, hop::GroupTaken, hop::PublishLater, hop::Refused>;
+using Hop = std::variant<
+    hop::Attach, hop::Detach, hop::Subscribe, hop::Unsubscribe, hop::PublishTo, hop::QueueAck,
+    hop::Receive, hop::Release, hop::StreamAppend, hop::RetainedPut, hop::RetainedQuery,
+    hop::CommandOffer, hop::CommandAcked, hop::CommandReply, hop::Attached, hop::Evict,
+    hop::Subscribed, hop::Unsubscribed, hop::QueueDeliver, hop::QueueRelease, hop::Received,
+    hop::Completed, hop::Committed, hop::RetainedFound, hop::CommandDeliver, hop::OriginForget,
+    hop::RouteFence, hop::FencePassed, hop::GroupMember, hop::GroupJoined, hop::GroupLend,
+    hop::GroupAnswer, hop::GroupTaken, hop::PublishLater, hop::Refused, hop::RetainedRest>;
 
 }  // namespace naru::broker

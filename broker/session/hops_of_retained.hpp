@@ -21,6 +21,16 @@ struct RetainedQuery {
     a(connection, lane, session, filters, after, until);
   }
 };
+// Where the walk goes on: the query of the next step, to be asked of that shard. Of no filters: it
+// has come to its end. Also a hop of its own: the front of the connection asks when it has room.
+struct RetainedRest {
+  std::uint16_t shard = 0;
+  RetainedQuery query;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(shard, query);
+  }
+};
 struct RetainedFound {
   ConnectionId connection = 0;
   LaneId lane = 0;
@@ -28,14 +38,10 @@ struct RetainedFound {
   std::vector<Carried> messages;
   std::vector<std::uint8_t> options;  // Granted QoS of each; which filter found it does not matter.
   std::vector<std::uint32_t> subscription_ids;
-  // The next step, to be asked of that shard. Of no filters: there is none.
-  std::uint16_t shard = 0;
-  std::vector<storage::FilterRow> rest;
-  Bytes after;
-  std::uint64_t until = 0;
+  RetainedRest rest;
   template <class Archive>
   void fields(Archive& a) {
-    a(connection, lane, session, messages, options, subscription_ids, shard, rest, after, until);
+    a(connection, lane, session, messages, options, subscription_ids, rest);
   }
 };
 

@@ -119,6 +119,7 @@ void LaneQueues::on(hop::RetainedFound& found) {
   Session* const session = home.find_session(found.session);
   if (session == nullptr) return;
   std::optional<UnitDraft> last;  // Each has one message.
+  bool live = false;
   for (std::size_t i = 0; i < found.messages.size(); ++i) {
     const MessageRef& message = found.messages[i].message;
     if (is_echo(found.options[i], message->view(), session->client_id)) continue;
@@ -129,6 +130,7 @@ void LaneQueues::on(hop::RetainedFound& found) {
     if (qos == 0) {  // Not for a connection that came after.
       if (session->connection == found.connection) {
         deliver_now(*session, found.messages[i], delivery);
+        live = true;
       }
       continue;
     }
@@ -138,16 +140,17 @@ void LaneQueues::on(hop::RetainedFound& found) {
     last.emplace(context_.units);
     last->add(home, Enqueued{Message::encoded_of(message), std::move(references), false}, message);
   }
-  go_on(*session, std::move(found), last);
+  go_on(*session, std::move(found.rest), live, last);
 }
 
-// The next step follows when the last message of this one has come back from the disk.
-void LaneQueues::go_on(const Session& session, hop::RetainedFound found,
+// The next step follows when the last message of this one has come back from the disk, and where
+// some of it went to the connection, when that has room for more: its front asks then.
+void LaneQueues::go_on(const Session& session, hop::RetainedRest rest, bool live,
                        std::optional<UnitDraft>& last) {
-  const std::uint16_t shard = found.shard;
-  hop::RetainedQuery next = rest_of(std::move(found));
-  keep_wanted(next, [&](const FilterRow& row) { return has_filter(session, row.filter); });
-  const bool more = !next.filters.empty();
+  keep_wanted(rest.query, [&](const FilterRow& row) { return has_filter(session, row.filter); });
+  const bool more = !rest.query.filters.empty();
+  const std::uint16_t shard = live ? shard_of(rest.query.connection) : rest.shard;
+  const Hop next = live ? Hop{std::move(rest)} : Hop{std::move(rest.query)};
   if (more && !last) context_.output.hops[shard].emplace_back(next);
   if (more && last) last->reply(shard, next, next);
   if (last) last->submit(true);

@@ -51,7 +51,8 @@ class LaneQueues {
                    std::vector<storage::Reference>& references);
   void enqueue_lent(LaneState& lane, const Delivery& delivery, const storage::MessageView& view,
                     std::vector<storage::Reference>& references);
-  void go_on(const Session& session, hop::RetainedFound found, std::optional<UnitDraft>& last);
+  void go_on(const Session& session, hop::RetainedRest rest, bool live,
+             std::optional<UnitDraft>& last);
   void deliver_now(Session& session, const Carried& message, const Delivery& delivery);
   void on_pubrec(LaneState& lane, Session& session, std::uint64_t number);
   void send_releases(Session& session);

@@ -56,12 +56,10 @@ void LaneRetained::on(hop::RetainedPut& put) {
 }
 
 void LaneRetained::on(const hop::RetainedQuery& query) {
-  RetainedStep step;
-  step.messages = context_.settings.retained_step;
-  step.newest = newest();
+  RetainedStep step{context_.settings.retained_step, newest()};
   hop::RetainedFound found = find_retained(index_, query, context_.store_now, step);
-  found.shard = context_.settings.shard;
-  if (!found.messages.empty() || !found.rest.empty()) {
+  found.rest.shard = context_.settings.shard;
+  if (!found.messages.empty() || !found.rest.query.filters.empty()) {
     context_.to_front(query.connection, std::move(found));
   }
 }

@@ -33,18 +33,16 @@ void RetainedAsker::send(const hop::RetainedQuery& query) {
   for (auto& hops : output_.hops) hops.emplace_back(query);
 }
 
-void RetainedAsker::keep_rest(hop::RetainedFound&& found) {
-  if (found.rest.empty()) return;
-  const std::uint16_t shard = found.shard;
-  std::vector<Rest>& rests = rests_[found.connection];
-  rests.push_back({shard, rest_of(std::move(found))});
+void RetainedAsker::keep(hop::RetainedRest&& rest) {
+  if (rest.query.filters.empty()) return;
+  rests_[rest.query.connection].push_back(std::move(rest));
 }
 
 void RetainedAsker::go_on(const Connection& c) {
   if (rests_.empty() || !c.waiting.empty() || c.output.size() > settings_.max_output / 2) return;
   const auto found = rests_.find(c.id);
   if (found == rests_.end()) return;
-  Rest next = std::move(found->second.back());
+  hop::RetainedRest next = std::move(found->second.back());
   found->second.pop_back();
   if (found->second.empty()) rests_.erase(found);
   output_.hops[next.shard].emplace_back(std::move(next.query));
@@ -53,11 +51,24 @@ void RetainedAsker::go_on(const Connection& c) {
 void RetainedAsker::forget(ConnectionId connection, BytesView filter) {
   const auto found = rests_.find(connection);
   if (found == rests_.end()) return;
-  for (Rest& rest : found->second) {
+  for (hop::RetainedRest& rest : found->second) {
     keep_wanted(rest.query, [&](const storage::FilterRow& row) { return row.filter != filter; });
   }
-  std::erase_if(found->second, [](const Rest& rest) { return rest.query.filters.empty(); });
+  std::erase_if(found->second,
+                [](const hop::RetainedRest& rest) { return rest.query.filters.empty(); });
   if (found->second.empty()) rests_.erase(found);
+}
+
+void RetainedAsker::end(ConnectionId connection) {
+  const auto found = rests_.find(connection);
+  if (found == rests_.end()) return;
+  for (hop::RetainedRest& rest : found->second) go_on_without(std::move(rest));
+  rests_.erase(found);
+}
+
+void RetainedAsker::go_on_without(hop::RetainedRest&& rest) {
+  const std::uint16_t shard = rest.shard;
+  if (rest.query.session != 0) output_.hops[shard].emplace_back(std::move(rest.query));
 }
 
 hop::RetainedFound find_retained(const RetainedIndex& index, const hop::RetainedQuery& query,
@@ -66,13 +77,15 @@ hop::RetainedFound find_retained(const RetainedIndex& index, const hop::Retained
   found.connection = query.connection;
   found.lane = query.lane;
   found.session = query.session;
-  found.until = query.until == 0 ? step.newest : query.until;
-  RetainedIndex::Walk walk{{}, query.after, step.topics, found.until};
+  hop::RetainedQuery& next = found.rest.query;
+  next = {query.connection, query.lane, query.session, {}, {}, query.until};
+  if (next.until == 0) next.until = step.newest;
+  RetainedIndex::Walk walk{{}, query.after, step.topics, next.until};
   for (auto row = query.filters.begin(); row != query.filters.end(); ++row) {
     walk.filter = row->filter;
     const auto room = [&] { return found.messages.size() < step.messages && step.bytes > 0; };
     if (walk.steps > 0 && room()) {
-      found.after = index.walk(walk, now, [&](const storage::MessageRef& message) {
+      next.after = index.walk(walk, now, [&](const storage::MessageRef& message) {
         found.messages.emplace_back(message);
         found.options.push_back(row->options);
         found.subscription_ids.push_back(row->subscription_id);
@@ -80,17 +93,12 @@ hop::RetainedFound find_retained(const RetainedIndex& index, const hop::Retained
         return room();
       });
       walk.after = {};
-      if (found.after.empty()) continue;
+      if (next.after.empty()) continue;
     }
-    found.rest.assign(row, query.filters.end());
+    next.filters.assign(row, query.filters.end());
     break;
   }
   return found;
-}
-
-hop::RetainedQuery rest_of(hop::RetainedFound&& found) {
-  return {found.connection,       found.lane, found.session, std::move(found.rest),
-          std::move(found.after), found.until};
 }
 
 }  // namespace naru::broker

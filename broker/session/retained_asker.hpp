@@ -12,7 +12,8 @@
 //
 // A shard answers in steps, each a part of what there is as of the first: what is put later has
 // found the filter. The next step is asked for when the subscriber has taken the last; of a clean
-// session go_on() says so, of a lasting one its lane asks when the last is on disk.
+// session go_on() says so, of a lasting one its lane asks when the last is on disk; where some of
+// that went to the connection with QoS 0, the lane leaves it to go_on() as well.
 //
 // Sans-IO. Lives on the shard; not thread-safe. Owned by Front. Settings and output must outlive
 // it. Bounded by: the SUBSCRIBEs of one round between shards; a next step for each of a connected
@@ -40,12 +41,14 @@ class RetainedAsker {
   std::optional<hop::Subscribed> on(const hop::FencePassed& passed);
 
   // Keeps the next step, if there is one, until its connection goes on.
-  void keep_rest(hop::RetainedFound&& found);
+  void keep(hop::RetainedRest&& rest);
   // Asks for one next step if the client has taken what there was.
   void go_on(const Connection& c);
-  // Asks for no more, of one filter or of all.
+  // Asks for no more of one filter.
   void forget(ConnectionId connection, BytesView filter);
-  void forget(ConnectionId connection) { rests_.erase(connection); }
+  // The connection has ended. A session that outlives it is to have what is to be in its queue.
+  void end(ConnectionId connection);
+  void go_on_without(hop::RetainedRest&& rest);
 
  private:
   struct Waiting {
@@ -53,32 +56,26 @@ class RetainedAsker {
     hop::Subscribed suback;
     unsigned shards = 0;  // That have not answered.
   };
-  struct Rest {
-    std::uint16_t shard = 0;
-    hop::RetainedQuery query;
-  };
   void send(const hop::RetainedQuery& query);
 
   const ShardSettings& settings_;
   ShardOutput& output_;
   boost::unordered_flat_map<std::uint64_t, Waiting> waiting_;  // By ticket.
-  boost::unordered_flat_map<ConnectionId, std::vector<Rest>> rests_;
+  boost::unordered_flat_map<ConnectionId, std::vector<hop::RetainedRest>> rests_;
   std::uint64_t tickets_ = 0;
 };
 
 // How much one step may look at and find; it finds one more than fits in the bytes.
 struct RetainedStep {
+  std::size_t messages;
+  std::uint64_t newest;  // The newest version there is.
   std::size_t topics = 4096;
-  std::size_t messages = 256;
   std::size_t bytes = 64u << 10;
-  std::uint64_t newest = 0;  // The newest version there is.
 };
 
 // The answer to a query out of one index; which shard gives it is to be added.
 hop::RetainedFound find_retained(const RetainedIndex& index, const hop::RetainedQuery& query,
                                  StoreMillis now, RetainedStep step);
-// The query for the next step.
-hop::RetainedQuery rest_of(hop::RetainedFound&& found);
 // Without the filters that nobody wants any more.
 template <class Wanted>
 void keep_wanted(hop::RetainedQuery& query, const Wanted& wanted) {

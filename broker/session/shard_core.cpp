@@ -116,6 +116,7 @@ void ShardCore::dispatch(Hop& hop) {
         shard.front_.on(h);
       }
     }
+    void operator()(hop::RetainedRest& h) const { shard.front_.on(h); }
     void operator()(hop::Attached& h) const { shard.front_.on(h); }
     void operator()(hop::Evict& h) const { shard.front_.on(h); }
     void operator()(hop::Subscribed& h) const { shard.front_.on(h); }

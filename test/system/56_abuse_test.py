@@ -214,13 +214,14 @@ def test_many_retained_messages_for_a_slow_link(start_broker, sanitized, join):
     retained_for_a_slow_link(broker, sanitized, join, 5_000)
 
 
-def test_more_retained_messages_of_qos_0_than_may_be_unsent(start_broker, join):
+@pytest.mark.parametrize("lasting", [False, True], ids=["clean", "lasting"])
+def test_more_retained_messages_of_qos_0_than_may_be_unsent(start_broker, join, lasting):
     """That are 4 MB, beyond which QoS 0 is dropped; the kernel takes some more."""
     broker = start_broker("write_buffer 8M")
     publisher = join(broker)
     for n in range(300):
         publisher.publish(f"r/{n}", bytes(100_000), 1, retain=True)
-    reader = join(broker)
+    reader = join(broker, **(keep(V5) if lasting else {}))
     reader.send(subscribe_packet(1, [("r/#", 0)]))
     topics = [reader.take(wait=30).topic for _ in range(300)]
     assert sorted(topics) == sorted(f"r/{n}" for n in range(300))

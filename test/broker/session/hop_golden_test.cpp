@@ -20,7 +20,8 @@ TEST_CASE("Every hop has its golden bytes", "[hop][golden]") {
       "evict",          "subscribed",    "unsubscribed",  "queue_deliver",  "queue_release",
       "received",       "completed",     "committed",     "retained_found", "command_deliver",
       "origin_forget",  "route_fence",   "fence_passed",  "group_member",   "group_joined",
-      "group_lend",     "group_answer",  "group_taken",   "publish_later",  "refused"};
+      "group_lend",     "group_answer",  "group_taken",   "publish_later",  "refused",
+      "retained_rest"};
   static_assert(std::size(names) == std::variant_size_v<Hop>, "a new hop needs its golden bytes");
   test::Golden golden{NARU_HOP_GOLDEN_FILE};
   const std::vector<Hop> hops = test::sample_hops();

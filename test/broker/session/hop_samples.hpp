@@ -51,8 +51,13 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::Received{connection, 513, true},
       hop::Completed{connection, 513, false},
       hop::Committed{900, true},
-      hop::RetainedFound{
-          connection, 31, session, {carried, carried}, {5, 2}, {9, 0}, 3, filters, "a/b", 70'000},
+      hop::RetainedFound{connection,
+                         31,
+                         session,
+                         {carried, carried},
+                         {5, 2},
+                         {9, 0},
+                         {3, {connection, 31, session, filters, "a/b", 70'000}}},
       hop::CommandDeliver{connection, "c1", carried},
       hop::OriginForget{{0x0102030405060708, 300, 2, 70'000}},
       hop::RouteFence{3, 77'000},
@@ -65,6 +70,7 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::GroupTaken{connection, 513, 32, session + 1, 12},
       hop::PublishLater{31, connection, session, 513, 9'000, carried, reply},
       hop::Refused{900},
+      hop::RetainedRest{3, {connection, 31, session, filters, "a/b", 70'000}},
   };
 }
 

@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "broker/mqtt/encoder.hpp"
+#include "cluster/lanes/lane_id.hpp"
 #include "test/broker/session/half_shard.hpp"
 
 namespace naru::broker {
@@ -16,24 +17,23 @@ namespace {
 using mqtt::PacketType, mqtt::Qos, mqtt::Version;
 using Topics = std::vector<Bytes>;
 
-constexpr ConnectionId id = 1;
 constexpr std::uint16_t step = 3;
 constexpr std::uint32_t lasting = 100;  // Seconds.
 
-storage::MessageRef message(BytesView topic) {
+storage::MessageRef message(BytesView topic, std::uint8_t qos = 1) {
   storage::MessageView view;
   view.topic = topic;
   view.payload = "x";
-  view.qos = 1;
+  view.qos = qos;
   return storage::Message::make(view);
 }
 
-Bytes subscribe_packet(const Topics& filters) {
+Bytes subscribe_packet(const Topics& filters, Qos qos = Qos::at_least_once) {
   Bytes raw, bytes;
   for (const Bytes& filter : filters) {
     mqtt::SubscribeEntry entry;
     entry.filter = filter;
-    entry.qos = Qos::at_least_once;
+    entry.qos = qos;
     mqtt::append_entry(raw, entry);
   }
   mqtt::encode(mqtt::Subscribe{1, 0, mqtt::SubscribeEntries{raw}}, Version::v5, bytes);
@@ -70,6 +70,7 @@ struct Bench {
   // Takes what the broker has said, and answers the messages in it.
   void take() {
     const Bytes bytes = std::exchange(*core.front().output(id), {});
+    core.front().drained(id);
     BytesView rest = bytes;
     mqtt::Frame frame;
     Bytes answers;
@@ -80,6 +81,7 @@ struct Bench {
       REQUIRE(decode_publish(frame, Version::v5, publish) == mqtt::DecodeError::none);
       CHECK(publish.retain);
       got.emplace_back(publish.topic);
+      if (publish.qos == Qos::at_most_once) continue;
       mqtt::encode_ack(answers, Version::v5, PacketType::puback, publish.packet_id,
                        mqtt::ReasonCode::success);
     }
@@ -101,6 +103,7 @@ struct Bench {
   static ShardSettings settings() {
     ShardSettings settings;
     settings.retained_step = step;
+    settings.max_output = 200;
     settings.max_waiting = step * message("t/100")->encoded().size();
     return settings;
   }
@@ -108,6 +111,7 @@ struct Bench {
   FilterIndex routes;
   OpenGate gate;
   RuleSet rules;
+  static constexpr ConnectionId id = 1;
   ShardCore core{settings(), routes, gate, rules, Rng{1}};
   Topics names, got;
   std::uint64_t journal = 0, version = 0;
@@ -157,6 +161,33 @@ TEST_CASE("A lasting session gets the next step when the last is on disk", "[ret
   bench.hear({});
   bench.take_all();
   CHECK(bench.got == bench.names);
+}
+
+TEST_CASE("Retained messages with QoS 0 come as their client reads", "[retained]") {
+  const std::uint32_t expiry = GENERATE(0u, lasting);
+  Bench bench{expiry, 100};  // Far more bytes than may be unread.
+  bench.hear(subscribe_packet({"t/#"}, Qos::at_most_once));
+  CHECK(bench.core.front().output(bench.id)->size() <= Bench::settings().max_output);
+  bench.take_all();
+  CHECK(bench.got == bench.names);
+  CHECK(bench.core.counters().dropped_slow == 0);
+}
+
+TEST_CASE("A session whose client went away between steps has the rest in its queue",
+          "[retained][MQTT-3.3.1]") {
+  Bench bench{lasting, 0};
+  for (int n = 100; n < 200; ++n) {
+    const Bytes name = "t/" + std::to_string(n);
+    const auto qos = static_cast<std::uint8_t>(n % 2);
+    bench.core.lanes().load_retained(name, ++bench.version, message(name, qos));
+  }
+  bench.hear(subscribe_packet({"t/#"}));
+  LaneState& lane = bench.core.lanes().lane(cluster::lane_of("car1"));
+  const SessionQueue& queue = lane.find_client("car1")->session->queue;
+  CHECK(queue.size() < 50);  // Nothing of the first steps is read yet.
+  bench.core.front().closed(bench.id);
+  bench.hear({});
+  CHECK(queue.size() == 50);  // QoS 0 is not for who is away.
 }
 
 TEST_CASE("What is unsubscribed is walked no further", "[retained][MQTT-3.10.4]") {
