@@ -81,11 +81,10 @@ struct Connection {
   Peer peer;
   State state = State::awaiting_connect;
   mqtt::Version version = mqtt::Version::v3_1_1;
-  bool dirty = false;   // Listed as having output.
-  bool paused = false;  // Takes no input until it is resumed.
-  bool client_id_assigned = false;
-  bool expiry_was_zero = true;
-  bool has_will = false;
+  bool dirty = false;    // Listed as having output.
+  bool paused = false;   // Takes no input until it is resumed.
+  bool settles = false;  // One has failed: nothing is read until all are answered.
+  bool client_id_assigned = false, expiry_was_zero = true, has_will = false;
   bool wants_response_information = false;
   bool by_scram = false;  // It may prove itself again.
   bool asks_rights = false;

@@ -67,6 +67,7 @@ bool Front::may_read(const Connection& c) const {
     return false;
   }
   if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
+  if (c.settles) return false;
   return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
 }
 

@@ -213,6 +213,8 @@ void Front::on_published(const Waiter& waiter, bool failed) {
                      static_cast<mqtt::PacketId>(waiter.place), ReasonCode::success);
     return touch(*c);
   }
+  // What it sends before it hears of a failure would fail behind that, without end.
+  if (failed) c->settles = true;
   c->acks.complete(waiter.place, reason);
   release_acks(*c);
 }
@@ -268,6 +270,7 @@ void Front::release_acks(Connection& c) {
   c.acks.release_ready([&](const AckRing::Entry& entry) {
     mqtt::encode_ack(c.output, c.version, entry.type, entry.packet_id, entry.reason);
   });
+  if (c.acks.empty()) c.settles = false;
   touch(c);
 }
 

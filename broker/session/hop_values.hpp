@@ -7,7 +7,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
+
+#include <boost/container_hash/hash.hpp>
 
 #include "broker/routing/route_table.hpp"
 #include "storage/base/archive.hpp"
@@ -35,16 +38,29 @@ struct Carried {
   }
 };
 
+// Who publishes: a session of a lane, or a connection of a shard. owner 0: nobody in particular.
+struct PublisherId {
+  std::uint16_t place = 0;
+  std::uint64_t owner = 0;
+  bool operator==(const PublisherId&) const = default;
+  template <class Archive>
+  void fields(Archive& a) {
+    a(place, owner);
+  }
+};
+inline std::size_t hash_value(const PublisherId& id) {
+  return boost::hash_value(std::pair{id.place, id.owner});
+}
+
 // Who waits for the commit of a publish: a front's (or an outbox's) count of open parts.
 struct ReplyTo {
   std::uint16_t shard = 0;
   std::uint64_t number = 0;  // 0: nobody waits.
-  // How many failures of the lanes' shard the front has passed on. What it sent before it heard of
-  // all of them is refused, or a later message of a publisher would overtake a failed one.
-  std::uint32_t heard = 0;
+  PublisherId publisher;
+  std::uint64_t heard = 0;  // Its newest failure that is passed on: failed_publishes.hpp.
   template <class Archive>
   void fields(Archive& a) {
-    a(shard, number, heard);
+    a(shard, number, publisher, heard);
   }
 };
 

@@ -89,11 +89,12 @@ struct Completed {  // PUBCOMP may go out.
 };
 struct Committed {
   std::uint64_t number = 0;
-  bool failed = false;
+  std::uint64_t failure = 0;  // Its number in failed_publishes.hpp; 0: it is on disk.
+  PublisherId publisher;
   std::uint16_t by = 0;  // The lanes' shard.
   template <class Archive>
   void fields(Archive& a) {
-    a(number, failed, by);
+    a(number, failure, publisher, by);
   }
 };
 struct RouteFence {  // From shard to shard: FencePassed is to follow all it has matched so far.

@@ -28,9 +28,8 @@ void UnitDraft::reply(std::uint16_t shard, Hop on_success, Hop on_failure) {
 
 void UnitDraft::reply(const ReplyTo& to) {
   if (to.number == 0) return;
-  const std::uint16_t by = units_.shard();
-  pending_.replies.push_back(
-      {to.shard, hop::Committed{to.number, false, by}, hop::Committed{to.number, true, by}});
+  const hop::Committed committed{to.number, 0, to.publisher, units_.shard()};
+  pending_.replies.push_back({to.shard, committed, committed});
 }
 
 void UnitDraft::submit(bool urgent) {
@@ -40,7 +39,7 @@ void UnitDraft::submit(bool urgent) {
 // ---- units on their way ------------------------------------------------------------------------
 
 LaneUnits::LaneUnits(const ShardSettings& settings, ShardOutput& output)
-    : settings_(settings), output_(output), told_(settings.shards) {}
+    : settings_(settings), output_(output) {}
 
 void LaneUnits::submit(PendingUnit pending, CommitUnit unit, bool urgent) {
   if (failing_) return on_failed(pending);
@@ -84,7 +83,9 @@ void LaneUnits::answer_committed(PendingUnit& pending) {
 
 void LaneUnits::answer_failed(PendingUnit& pending) {
   for (PendingReply& reply : pending.replies) {
-    if (std::holds_alternative<hop::Committed>(reply.on_failure)) ++told_[reply.shard];
+    if (auto* const publish = std::get_if<hop::Committed>(&reply.on_failure)) {
+      publish->failure = failed_.note(publish->publisher);
+    }
     output_.hops[reply.shard].push_back(std::move(reply.on_failure));
   }
   if (pending.request != 0) output_.answered.push_back({pending.request, true});
@@ -92,13 +93,13 @@ void LaneUnits::answer_failed(PendingUnit& pending) {
 
 void LaneUnits::accept(const ReplyTo& reply) {
   if (reply.number == 0) return;
-  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, false});
+  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, 0, {}, 0});
 }
 
 void LaneUnits::refuse(const ReplyTo& reply) {
   if (reply.number == 0) return;
-  ++told_[reply.shard];
-  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, true, settings_.shard});
+  output_.hops[reply.shard].emplace_back(hop::Committed{reply.number, failed_.note(reply.publisher),
+                                                        reply.publisher, settings_.shard});
 }
 
 void LaneUnits::join(PendingUnit& pending, PendingUnit* other) {

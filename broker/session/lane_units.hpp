@@ -16,6 +16,7 @@
 #include <functional>
 #include <vector>
 
+#include "broker/session/failed_publishes.hpp"
 #include "broker/session/lane_state.hpp"
 #include "broker/session/pending_unit.hpp"
 #include "broker/session/shard_output.hpp"
@@ -38,12 +39,10 @@ class LaneUnits {
   void answer_failed(PendingUnit& pending);
   // Without a commit: everything of it has long been done, or there is nothing to do.
   void accept(const ReplyTo& reply);
-  // Without a commit: there is no room, or an earlier one of the same front has failed.
+  // Without a commit: there is no room, or it is behind a failed one.
   void refuse(const ReplyTo& reply);
-  // A publish of the same front has failed, and the front had not heard of it yet.
-  bool is_behind_failed(const ReplyTo& reply) const {
-    return reply.number != 0 && reply.heard != told_[reply.shard];
-  }
+  // An earlier one of its publisher has failed, who did not know of it yet.
+  bool is_behind_failed(const ReplyTo& reply) { return failed_.is_behind(reply); }
   // Nothing to commit of its own: it is answered with `other`; without one, now.
   void join(PendingUnit& pending, PendingUnit* other);
 
@@ -73,7 +72,7 @@ class LaneUnits {
   std::uint64_t submitted_ = 0;      // Ticket of the newest.
   std::size_t bytes_ = 0;
   std::uint64_t journal_committed_ = 0;
-  std::vector<std::uint32_t> told_;  // By shard of the front: failed publishes.
+  FailedPublishers failed_;
   bool failing_ = false;
 };
 

@@ -35,8 +35,7 @@ Publisher::Publisher(const ShardSettings& settings, const RouteTable& routes, co
       output_(output),
       counters_(counters),
       targets_(settings.shards),
-      durable_(settings.shards),
-      heard_(settings.shards) {}
+      durable_(settings.shards) {}
 
 std::uint16_t Publisher::shard_of_topic(BytesView topic) const {
   return settings_.shard_of_lane(cluster::lane_of(topic));
@@ -133,7 +132,7 @@ std::uint32_t Publisher::send(const MessageView& view, const MessageRef& kept, b
                               ReplyTo reply) {
   std::uint32_t parts = 0;
   const auto to_shard = [&](std::uint16_t shard) {
-    return ReplyTo{reply.shard, reply.number, heard_[shard]};
+    return ReplyTo{reply.shard, reply.number, reply.publisher, heard_.tell(reply.publisher, shard)};
   };
   const auto durable_reply = [&](std::uint16_t shard) {
     return view.qos != 0 ? to_shard(shard) : ReplyTo{};
@@ -191,18 +190,21 @@ Publisher::Outcome Publisher::publish(const MessageView& view, MessageRef kept, 
                     std::ranges::any_of(targets_, [](const auto& list) { return !list.empty(); });
   if (!hops) return {matched, false};
   if (!kept) kept = storage::Message::make(view);
-  const ReplyTo reply{settings_.shard, base_ + open_.size(), 0};
+  const ReplyTo reply{settings_.shard, base_ + open_.size(), {from.place, from.owner}, 0};
   const std::uint32_t parts = send(view, kept, attempt != Attempt::only, reply);
   if (parts == 0) return {matched, false};
-  open_.push_back({waiter, parts, {}, false});
+  open_.push_back({waiter, parts, {}, {}, false});
   return {matched, true};
 }
 
 void Publisher::publish_later(hop::PublishLater later, const Waiter& waiter) {
   const std::uint16_t shard = settings_.shard_of_lane(later.lane);
   if (waiter.kind != Waiter::Kind::nobody) {
-    later.reply = {settings_.shard, base_ + open_.size(), heard_[shard]};
-    open_.push_back({waiter, 1, {}, false});
+    const PublisherId publisher = later.session != 0
+                                      ? PublisherId{later.lane, later.session}
+                                      : PublisherId{settings_.shard, later.connection};
+    later.reply = {settings_.shard, base_ + open_.size(), publisher, heard_.tell(publisher, shard)};
+    open_.push_back({waiter, 1, {}, {}, false});
   }
   output_.hops[shard].emplace_back(std::move(later));
 }
@@ -228,7 +230,11 @@ Publisher::Open* Publisher::find_open(std::uint64_t number) {
 void Publisher::on(const hop::Committed& committed, LiveSink& live) {
   Open* const open = find_open(committed.number);
   if (open == nullptr) return;
-  if (committed.failed) open->failed_by.push_back(committed.by);
+  if (committed.failure != 0) {
+    heard_.hear(committed.publisher, committed.by, committed.failure);
+    open->publisher = committed.publisher;
+    open->failed_by.push_back(committed.by);
+  }
   settle(*open, live);
 }
 
@@ -243,7 +249,7 @@ void Publisher::settle(Open& open, LiveSink& live) {
   NARU_CHECK(open.parts > 0);
   if (--open.parts > 0) return;
   const Open done = std::move(open);
-  for (const std::uint16_t shard : done.failed_by) ++heard_[shard];  // From here on it is known.
+  for (const std::uint16_t shard : done.failed_by) heard_.pass_on(done.publisher, shard);
   while (!open_.empty() && open_.front().parts == 0) {
     open_.pop_front();
     ++base_;

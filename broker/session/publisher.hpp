@@ -15,6 +15,7 @@
 
 #include "broker/auth/gate.hpp"
 #include "broker/routing/route_table.hpp"
+#include "broker/session/failed_publishes.hpp"
 #include "broker/session/shard_output.hpp"
 #include "broker/stream/rule.hpp"
 
@@ -89,6 +90,7 @@ class Publisher {
     Waiter waiter;
     std::uint32_t parts = 0;
     std::vector<std::uint16_t> failed_by;  // Shards, one for each part.
+    PublisherId publisher;                 // Where one has failed.
     bool refused = false;
   };
 
@@ -118,7 +120,7 @@ class Publisher {
   std::deque<Open> open_;  // open_[0] has number base_.
   std::uint64_t base_ = 1;
   std::uint64_t origins_ = 0;
-  std::vector<std::uint32_t> heard_;  // By shard, of ReplyTo.
+  HeardFailures heard_;
 };
 
 }  // namespace naru::broker

@@ -16,7 +16,7 @@ constexpr std::uint64_t hops_each = 2'000;
 
 // A hop that says who sent it and its place.
 Hop numbered(std::uint64_t sender, std::uint64_t number) {
-  return hop::Committed{sender << 32 | number, false};
+  return hop::Committed{sender << 32 | number, 0, {}, 0};
 }
 
 }  // namespace

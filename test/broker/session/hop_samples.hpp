@@ -22,7 +22,7 @@ inline std::vector<broker::Hop> sample_hops() {
   const SessionNumber session = 0x10000000002;
   const std::vector<storage::FilterRow> filters{{"a/+", 0x1d, 9}, {"#", 1, 0}};
   const storage::WillRow will{sample_message(), 30, 60};
-  const ReplyTo reply{2, 900};
+  const ReplyTo reply{2, 900, {31, session}, 70'000};
   return {
       hop::Attach{connection, "car", "user", "10.0.0.1:5", 5, false, 60, 20, 30, will},
       hop::Detach{connection, "car", false, 0x82, 7},
@@ -50,7 +50,7 @@ inline std::vector<broker::Hop> sample_hops() {
       hop::QueueRelease{connection, 513},
       hop::Received{connection, 513, true},
       hop::Completed{connection, 513, false},
-      hop::Committed{900, true},
+      hop::Committed{900, 70'000, {31, session}, 3},
       hop::RetainedFound{connection,
                          31,
                          session,

@@ -63,7 +63,7 @@ class Bench : public test::HalfShard {
   }
   bool is_there() { return core.lanes().lane(lane).find_client(group_client_id(group)) != nullptr; }
   void publish(std::uint64_t number, std::uint8_t qos, bool once = false) {
-    hop::PublishTo publish{Carried{message(number, qos)}, {}, once, {1, 42}};
+    hop::PublishTo publish{Carried{message(number, qos)}, {}, once, {1, 42, {}, 0}};
     publish.deliveries = {{Route::Kind::session, lane, queue_session().number, qos, {}}};
     take(publish);
   }

@@ -147,7 +147,7 @@ TEST_CASE("LaneShard sends PUBREL once a cursor that found no room has found som
           "[session][MQTT-4.3.3]") {
   Bench bench;
   const SessionNumber session = bench.attach(first);
-  hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42}};
+  hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42, {1, 7}, 0}};
   publish.deliveries = {{Route::Kind::session, bench.lane, session, 2, {}}};
   bench.take(publish);
   bench.commit();
@@ -168,27 +168,35 @@ TEST_CASE("LaneShard takes no new message for a session while the disk has no ro
   Bench bench;
   const SessionNumber session = bench.attach(first);
   bench.core.set_room({true, false, true});
-  hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42}};
+  hop::PublishTo publish{Carried{message(1)}, {}, false, {1, 42, {1, 7}, 0}};
   publish.deliveries = {{Route::Kind::session, bench.lane, session, 2, {}}};
   bench.take(publish);
   const auto refused = bench.told<hop::Committed>();
   REQUIRE(refused.size() == 1);
-  CHECK(refused[0].failed);
+  CHECK(refused[0].failure == 1);
+  CHECK((refused[0].publisher == PublisherId{1, 7}));
   CHECK(bench.core.counters().refused_disk_full == 1);
 
-  // What the front sent before it heard of that would overtake it.
+  // What its publisher sent before it heard of that would overtake it; others may.
   bench.core.set_room({});
   bench.take(publish);
   const auto behind = bench.told<hop::Committed>();
   REQUIRE(behind.size() == 1);
-  CHECK(behind[0].failed);
+  CHECK(behind[0].failure == 2);
+  publish.reply.publisher = {2, 7};  // Numbers of sessions are of their lane.
+  bench.take(publish);
+  bench.commit();
+  const auto beside = bench.told<hop::Committed>();
+  REQUIRE(beside.size() == 1);
+  CHECK(beside[0].failure == 0);
 
+  publish.reply.publisher = {1, 7};
   publish.reply.heard = 2;
   bench.take(publish);
   bench.commit();
   const auto taken = bench.told<hop::Committed>();
   REQUIRE(taken.size() == 1);
-  CHECK_FALSE(taken[0].failed);
+  CHECK(taken[0].failure == 0);
 }
 
 }  // namespace naru::broker
