@@ -48,7 +48,7 @@ class BenchRun final : public ClientOwner {
   Result<Json> run_connect();
   Result<Json> run_filters();
   Result<Json> run_storm();
-  Result<Json> watch_idle(std::uint64_t before);
+  Result<Json> watch_idle(std::uint64_t before, double counted);
   Result<void> clear_retained();
   struct Phase {
     std::uint64_t messages = 0, changes = 0;
