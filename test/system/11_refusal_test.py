@@ -256,12 +256,18 @@ BROKEN_CONNECTS = {
 }
 
 
+# Malformed, protocol error, and what has a code of its own: version, client id, topic.
+BROKEN_CODES = (MALFORMED, PROTOCOL_ERROR, 0x84, 0x85, TOPIC_INVALID)
+
+
 @pytest.mark.parametrize("name", BROKEN_CONNECTS)
 def test_a_broken_connect_is_refused(broker, dial, bystander, version, name):
     client = dial(broker, version)
     client.send(BROKEN_CONNECTS[name](version))
     packets = client.expect_closed()
     assert all(p.kind in (Kind.CONNACK, Kind.DISCONNECT) and p.code for p in packets)
+    if version == V5:  # Broken, not merely more than this broker offers.
+        assert all(p.code in BROKEN_CODES for p in packets)
 
 
 def test_v311_password_without_user_name_is_refused(broker, dial):
