@@ -1,5 +1,4 @@
 #include "broker/app/run_narud.hpp"
-#include "broker/app/code_pages.hpp"
 
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "broker/app/code_pages.hpp"
 #include "broker/app/command_line.hpp"
 #include "broker/app/service_socket.hpp"
 #include "storage/base/log.hpp"

@@ -141,9 +141,10 @@ Violations check_order(const Timeline& run) {
           before.copy != never && at(run, before.copy).connection == record.connection;
       const bool once =
           !later && publish->attempts == 1 && copies_allowed(run, session, *publish) == 1;
-      const bool refused = publish->attempts > 1 && first && behind(before.index) &&
-                           disk_full_between(run, publish->sent, publish->sent_last);
-      if (first && !later && !refused && behind(before.index))
+      const auto was_refused = [&] {
+        return publish->attempts > 1 && disk_full_between(run, publish->sent, publish->sent_last);
+      };
+      if (first && !later && behind(before.index) && !was_refused())
         findings.add(name_of(run, *publish) + " reached " + name_of(session) + " after a later one",
                      publish, {before.index, index});
       else if (!first && once && same_connection && !record.has(flag::dup) && behind(before.copy))

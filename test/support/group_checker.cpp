@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "test/support/claims.hpp"
 #include "test/support/findings.hpp"
 
 namespace naru::test {
@@ -57,10 +58,6 @@ class GroupCheck {
 
  private:
   std::string text() const { return "'" + run_.history.text(group_) + "'"; }
-  bool fault_between(std::size_t from, std::size_t to) const {
-    const auto first = std::ranges::lower_bound(run_.faults, from);
-    return first != run_.faults.end() && *first < to;
-  }
 
   // ---- what there was ----
 
@@ -222,7 +219,7 @@ class GroupCheck {
         const std::size_t later = (*other)->received;
         const bool ended = has_ended(*(*first)->session, later);
         // What was on its way when the broker died is seen behind that.
-        const bool forgotten = ended && fault_between((*first)->session->begin, later);
+        const bool forgotten = ended && fault_between(run_, (*first)->session->begin, later);
         const bool moved = !may_be_one(**first, **other) && !forgotten;
         if (!moved && (*first)->completed > later) continue;
         findings_.add(name_of(run_, publish) + " with QoS 2 was " +
@@ -249,7 +246,8 @@ class GroupCheck {
 
   // Each copy was acknowledged or its connection ended; only the latter is tried again.
   void check_settled(const Publish& publish, const std::vector<const Copy*>& copies) {
-    if (copies.empty() || fault_between(copies.front()->received, copies.back()->received)) return;
+    if (copies.empty() || fault_between(run_, copies.front()->received, copies.back()->received))
+      return;
     std::set<std::size_t> settled;
     for (const Copy* const copy : copies) {
       const Record& record = records_[copy->received];
@@ -314,7 +312,8 @@ class GroupCheck {
     const Instant from = records_[publish.sent].at - noticed_after;
     const auto move = std::ranges::lower_bound(
         moves_, from, {}, [this](std::size_t index) { return records_[index].at; });
-    return (move != moves_.end() && *move < received) || fault_between(publish.sent, received);
+    return (move != moves_.end() && *move < received) ||
+           fault_between(run_, publish.sent, received);
   }
 
   const Timeline& run_;

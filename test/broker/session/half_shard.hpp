@@ -13,8 +13,15 @@
 
 #include "broker/routing/filter_index.hpp"
 #include "broker/session/shard_core.hpp"
+#include "cluster/lanes/lane_id.hpp"
 
 namespace naru::test {
+
+// A client id that begins so, and whose lane that shard of two leads.
+inline Bytes client_of_shard(std::uint16_t shard, Bytes name) {
+  while (cluster::lane_of(name) % 2 != shard) name.push_back('x');
+  return name;
+}
 
 // The committer's answer to what a shard has handed out; journal counts the entries.
 inline std::vector<storage::CommitOutcome> outcomes_of(broker::ShardCore& core,

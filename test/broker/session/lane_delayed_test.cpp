@@ -20,12 +20,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 constexpr ConnectionId connection = std::uint64_t{1} << 48 | 1;
 constexpr SessionNumber subscriber_session = 77;
 
-// A client id whose lane the shard leads.
-Bytes client_here(Bytes name) {
-  while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
-  return name;
-}
-
 class Bench : public test::HalfShard {
  public:
   Bench() {
@@ -88,8 +82,8 @@ class Bench : public test::HalfShard {
   std::vector<hop::Committed> answers() { return told<hop::Committed>(); }
   std::size_t owed() { return core.lanes().lane(lane).outboxes().size(); }
 
-  const Bytes publisher = client_here("publisher");
-  const Bytes subscriber = client_here("subscriber");
+  const Bytes publisher = test::client_of_shard(0, "publisher");
+  const Bytes subscriber = test::client_of_shard(0, "subscriber");
   const LaneId lane = cluster::lane_of(publisher);
   const LaneId home = cluster::lane_of(subscriber);
   std::vector<MessageRef> messages;  // The journal.

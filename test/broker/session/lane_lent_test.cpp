@@ -18,12 +18,6 @@ constexpr ConnectionId connection = std::uint64_t{1} << 48 | 1;
 constexpr GroupPlace first_place{1, 0x10000000005, 3};
 constexpr GroupPlace second_place{1, 0x10000000005, 4};
 
-Bytes client_here() {
-  Bytes name = "member";
-  while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
-  return name;
-}
-
 class Bench : public test::HalfShard {
  public:
   Bench() { connect(true); }
@@ -72,7 +66,7 @@ class Bench : public test::HalfShard {
     return answers[0];
   }
 
-  const Bytes client_id = client_here();
+  const Bytes client_id = test::client_of_shard(0, "member");
   const LaneId lane = cluster::lane_of(client_id);
   SessionNumber session = 0;
   std::uint64_t epoch = 0;

@@ -17,12 +17,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 constexpr ConnectionId first = std::uint64_t{1} << 48 | 1;
 constexpr ConnectionId second = std::uint64_t{1} << 48 | 2;
 
-// A client id whose lane the shard leads.
-Bytes client_here(Bytes name) {
-  while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
-  return name;
-}
-
 MessageRef message(std::uint64_t number) {
   MessageView view;
   view.origin.number = number;
@@ -47,7 +41,7 @@ class Bench : public test::HalfShard {
     return told<hop::Attached>().at(0).session;
   }
 
-  const Bytes publisher = client_here("publisher");
+  const Bytes publisher = test::client_of_shard(0, "publisher");
   const LaneId lane = cluster::lane_of(publisher);
 };
 
@@ -56,7 +50,7 @@ class Bench : public test::HalfShard {
 TEST_CASE("LaneShard publishes what it owes after a start in the order of its arrival",
           "[session][MQTT-4.6]") {
   Bench bench;
-  const Bytes subscriber = client_here("subscriber");
+  const Bytes subscriber = test::client_of_shard(0, "subscriber");
   SessionRow row;
   row.number = 77;
   bench.core.lanes().lane(cluster::lane_of(subscriber)).load_client(subscriber, row);

@@ -18,12 +18,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 const std::uint64_t window = ShardSettings{}.max_inflight;
 constexpr ConnectionId connection = std::uint64_t{1} << 48 | 1;
 
-Bytes client_here() {
-  Bytes name = "kept";
-  while (cluster::lane_of(name) % 2 != 0) name.push_back('x');
-  return name;
-}
-
 class Bench : public test::HalfShard {
  public:
   Bench() {
@@ -82,7 +76,7 @@ class Bench : public test::HalfShard {
     return {};
   }
 
-  const Bytes client_id = client_here();
+  const Bytes client_id = test::client_of_shard(0, "kept");
   const LaneId lane = cluster::lane_of(client_id);
   SessionNumber session = 0;
   std::uint64_t published = 0;

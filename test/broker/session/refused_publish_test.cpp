@@ -18,12 +18,6 @@ using mqtt::PacketType, mqtt::Qos, mqtt::Version;
 
 constexpr ConnectionId subscriber = 1;
 
-Bytes client_of_shard(std::uint16_t shard, int number) {
-  Bytes name = "c" + std::to_string(number);
-  while (cluster::lane_of(name) % 2 != shard) name.push_back('x');
-  return name;
-}
-
 ShardSettings settings_of(std::uint16_t shard) {
   ShardSettings settings;
   settings.shards = 2;
@@ -35,7 +29,7 @@ class TwoShards {
  public:
   explicit TwoShards(int publishers) {
     for (ShardCore* const core : {&lanes, &fronts}) core->begin_turn(Instant{}, 1'000, 1'000);
-    connect(lanes, subscriber, client_of_shard(0, 0), 1'000);
+    connect(lanes, subscriber, test::client_of_shard(0, "sleeper"), 1'000);
     run(5);
     Bytes raw, packet;
     mqtt::SubscribeEntry entry;
@@ -47,7 +41,7 @@ class TwoShards {
     run(5);
     lanes.front().closed(subscriber);
     for (int number = 1; number <= publishers; ++number) {
-      connect(fronts, id_of(number), client_of_shard(1, number), 0);
+      connect(fronts, id_of(number), test::client_of_shard(1, "c" + std::to_string(number)), 0);
     }
     run(5);
     for (int number = 1; number <= publishers; ++number)
