@@ -24,9 +24,9 @@ class Naru:
         assert done.returncode == code, f"{arguments}: {done}"
         return done.stdout if code == 0 else done.stderr
 
-    def start(self, *arguments):
+    def start(self, *arguments, stderr=subprocess.STDOUT):
         return subprocess.Popen(self.command(*arguments), text=True, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                stdout=subprocess.PIPE, stderr=stderr)
 
 
 @pytest.fixture
@@ -102,6 +102,38 @@ def test_a_consumer_reads_each_record_once(naru, own_broker, port):
     lines = naru.run(*tail).splitlines()
     assert [line.split("\t")[-1] for line in lines] == ["two", "three"]
     assert naru.run(*tail) == ""
+
+
+def test_a_cursor_that_was_shown_is_where_the_next_tail_begins(naru, port):
+    def publish(text):
+        naru.run("pub", *port, "-i", "car1", "-t", "vehicles/car1/telemetry", "-m", text)
+
+    def tail(*arguments):
+        out, error = naru.start("stream", "tail", "telemetry", "--show-cursor", *arguments,
+                                stderr=subprocess.PIPE).communicate(timeout=PATIENCE)
+        word, cursor = error.split()
+        assert word == "cursor"
+        return [line.split("\t")[-1] for line in out.splitlines()], cursor
+
+    for text in "one", "two", "three":
+        publish(text)
+    first, cursor = tail("--limit", "2")
+    assert first == ["one", "two"]
+    publish("four")
+    rest, end = tail("--from", cursor)
+    assert rest == ["three", "four"]
+    assert tail("--from", end) == ([], end)
+
+
+def test_the_consumers_of_a_stream_and_how_far_behind_they_are(naru, port):
+    naru.run("pub", *port, "-i", "car1", "-t", "vehicles/car1/telemetry", "-l", stdin="a\nb\nc\n")
+    assert naru.run("stream", "consumers", "telemetry") == ""
+    naru.run("stream", "tail", "telemetry", "--consumer", "etl", "--limit", "1")
+    name, lag, cursor = naru.run("stream", "consumers", "telemetry").split()
+    assert (name, lag) == ("etl", "2")
+    assert json.loads(naru.run("--json", "stream", "consumers", "telemetry")) == [
+        {"name": "etl", "lag": 2, "cursor": cursor}]
+    naru.run("stream", "consumers", "nowhere", code=1)
 
 
 def test_follow_prints_what_comes(naru, port):

@@ -1,5 +1,6 @@
 // tools/naru/stream_command.cpp: `naru stream`, reading what the broker keeps of telemetry.
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -22,7 +23,7 @@ struct TailOptions {
   std::string name;
   std::string from;
   std::string consumer;
-  bool follow = false, no_retry = false;
+  bool follow = false, no_retry = false, show_cursor = false;
   std::uint64_t limit = 0;
 };
 
@@ -48,6 +49,26 @@ Outcome run_list(const Invocation& invocation) {
     table.add({member_cell(stream, "name"), member_cell(stream, "records"),
                member_cell(stream, "bytes"), member_cell(stream, "keys"),
                retention_cell(find_member(stream, "retention_s"))});
+  }
+  print(table.text(shape));
+  return ExitCode::done;
+}
+
+Outcome run_consumers(const Invocation& invocation, const std::string& name) {
+  auto broker = ControlClient::open(invocation.socket);
+  if (!broker) return broker.error();
+  const auto answer = broker->get("/v1/streams/" + url_encode(name) + "/consumers");
+  if (!answer) return answer.error();
+  const Json consumers = find_member(*answer, "consumers");
+  const Shape shape = output_shape(invocation.json);
+  if (shape == Shape::json) {
+    print_json(consumers);
+    return ExitCode::done;
+  }
+  Table table{{"CONSUMER", "LAG", "CURSOR"}};
+  for (const Json& consumer : consumers) {
+    table.add({member_cell(consumer, "name"), member_cell(consumer, "lag"),
+               member_cell(consumer, "cursor")});
   }
   print(table.text(shape));
   return ExitCode::done;
@@ -91,8 +112,9 @@ class Tail {
         if (!committed) return committed.error();
       }
       const bool more = find_member(*page, "more") == Json(true);
-      if (options_.limit > 0 && printed_ >= options_.limit) return ExitCode::done;
-      if (!more && !options_.follow) return ExitCode::done;
+      const bool enough = options_.limit > 0 && printed_ >= options_.limit;
+      if (options_.show_cursor && (enough || !more)) show_cursor();
+      if (enough || (!more && !options_.follow)) return ExitCode::done;
       caught_up_ = !more;
     }
   }
@@ -112,6 +134,13 @@ class Tail {
       return Error{Errc::io, "the broker's answer has no cursor"};
     }
     return page;
+  }
+
+  // On standard error, once for each place reading has come to, so that what is piped on is
+  // records.
+  void show_cursor() {
+    if (from_ != shown_) std::fprintf(stderr, "cursor %s\n", from_.c_str());
+    shown_ = from_;
   }
 
   Outcome commit() {
@@ -140,6 +169,7 @@ class Tail {
   ControlClient& broker_;
   const TailOptions& options_;
   std::string from_;  // Empty: where the consumer stands.
+  std::string shown_;
   const Shape shape_;
   std::uint64_t printed_ = 0;
   bool caught_up_ = false;
@@ -168,6 +198,15 @@ void add_stream_command(CLI::App& app, Invocation& invocation) {
   list->footer("Example: naru stream list");
   list->callback([&invocation] { invocation.run = [&] { return run_list(invocation); }; });
 
+  CLI::App* consumers =
+      stream->add_subcommand("consumers", "List who reads a stream, and how many records behind");
+  const auto name = std::make_shared<std::string>();
+  consumers->footer("Example: naru stream consumers telemetry");
+  consumers->add_option("name", *name, "The stream")->required()->check(refuse_empty);
+  consumers->callback([&invocation, name] {
+    invocation.run = [&invocation, name] { return run_consumers(invocation, *name); };
+  });
+
   CLI::App* tail = stream->add_subcommand("tail", "Print a stream's records");
   const auto options = std::make_shared<TailOptions>();
   tail->footer("Example: naru stream tail telemetry --from 2026-08-01T12:00:00Z --limit 10");
@@ -183,6 +222,8 @@ void add_stream_command(CLI::App& app, Invocation& invocation) {
                    "Remember the position under this name, once records are written out")
       ->check(refuse_empty)
       ->type_name("NAME");
+  tail->add_flag("--show-cursor", options->show_cursor,
+                 "Say on standard error where reading has come to, for another --from");
   tail->add_option("--limit", options->limit, "End after so many records (0: no limit)");
   tail->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_tail(invocation, *options); };
