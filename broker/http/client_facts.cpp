@@ -186,8 +186,8 @@ std::optional<ClientFacts> find_client(ShardCore& core, BytesView client_id) {
       lanes.leads(lane) ? lanes.lane(lane).find_client(client_id) : nullptr;
   if (client != nullptr) add_will(facts, client->row);
   if (client != nullptr && client->session) add_session(facts, *client);
-  const auto presence = lanes.present().find(client_id);
-  if (presence != lanes.present().end()) add_presence(facts, *presence->second, core.front());
+  const Presence* const presence = lanes.present(client_id);
+  if (presence != nullptr) add_presence(facts, *presence, core.front());
   if (!facts.connected && !facts.session) return std::nullopt;
   return facts;
 }

@@ -64,16 +64,16 @@ void look_at_present(ShardCore& core, const ClientQuery& query, Look& look) {
   const Front& front = core.front();
   for (std::size_t entries = 0; at != present.end(); ++at, ++entries) {
     if (entries >= entries_a_step && !look.whole) {
-      look.present = at->first;
+      look.present = (*at)->client_id;
       look.buckets = present.bucket_count();
       return;
     }
-    if (!is_in_page(query, look, at->first)) continue;
-    const Connection* const connection = front.find(at->second->connection);
+    if (!is_in_page(query, look, (*at)->client_id)) continue;
+    const Connection* const connection = front.find((*at)->connection);
     if (connection != nullptr && connection->session != 0) continue;  // Its lane has it.
     static const std::vector<storage::FilterRow> none;
     if (fits(query, connection != nullptr ? connection->filters : none)) {
-      look.ids.push_back(at->first);
+      look.ids.push_back((*at)->client_id);
     }
   }
   look.done = true;

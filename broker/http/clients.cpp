@@ -133,9 +133,8 @@ Answer kick_client(Call call) {
                               " bytes without control characters");
   }
   Question<bool> question = [client_id, text](ShardCore& core) {
-    const auto found = core.lanes().present().find(client_id);
-    return found != core.lanes().present().end() &&
-           core.front().kick(found->second->connection, text);
+    const Presence* const found = core.lanes().present(client_id);
+    return found != nullptr && core.front().kick(found->connection, text);
   };
   auto asking = ask<bool>(call.control, call.control->shard_of(client_id), std::move(question));
   const bool kicked = co_await std::move(asking);

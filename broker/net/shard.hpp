@@ -119,7 +119,7 @@ class Shard {
   bool turn_open_ = false;
   bool stopping_ = false, goodbye_said_ = false;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  boost::unordered_flat_map<ConnectionId, SocketRef> sockets_;
+  KeyedSet<SocketRef, &Socket::id> sockets_;
   HandshakeQueue handshakes_;
   std::vector<SocketRef> lingering_;  // Closing, with bytes still to be sent or thrown away.
   std::uint64_t connections_ = 0;     // Counter behind ids.

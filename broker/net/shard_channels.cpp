@@ -70,7 +70,7 @@ void Shard::introduce(Socket& socket) {
 }
 
 void Shard::end_revoked() {
-  for (const auto& [id, socket] : sockets_) end_if_revoked(*socket);
+  for (const SocketRef& socket : sockets_) end_if_revoked(*socket);
 }
 
 // For certificates that were revoked after their handshake, or during it.

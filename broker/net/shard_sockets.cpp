@@ -90,7 +90,7 @@ void Shard::adopt(Handed handed) {
   open_turn();
   auto socket = std::make_shared<Socket>(context_, handed.fd, *handed.listener);
   socket->id = std::uint64_t{core_.settings().shard} << 48 | ++connections_;
-  sockets_.emplace(socket->id, socket);
+  sockets_.insert(socket);
   socket->turned_away = handed.peer.refusal != mqtt::ReasonCode::success;
   turned_away_ += socket->turned_away;
   core_.front().opened(socket->id, std::move(handed.peer));
@@ -159,7 +159,7 @@ void Shard::send_all() {
   for (const ConnectionId id : std::exchange(core_.output().dirty, {})) {
     const auto found = sockets_.find(id);
     if (found == sockets_.end()) continue;
-    const SocketRef socket = found->second;  // A send that fails takes it out of the map.
+    const SocketRef socket = *found;  // A send that fails takes it out of the map.
     send(socket);
   }
 }
@@ -207,7 +207,7 @@ void Shard::close_all() {
   for (const ConnectionId id : std::exchange(core_.output().closing, {})) {
     const auto found = sockets_.find(id);
     if (found == sockets_.end()) continue;
-    const SocketRef socket = found->second;
+    const SocketRef socket = *found;
     if (socket->channel && !socket->channel->has_opened() && !stopping_) {
       report(*socket, "it took too long");
     }
@@ -266,7 +266,7 @@ void Shard::resume_all() {
   for (const ConnectionId id : std::exchange(core_.output().resumed, {})) {
     const auto found = sockets_.find(id);
     if (found == sockets_.end()) continue;
-    const SocketRef socket = found->second;
+    const SocketRef socket = *found;
     if (!socket->unread.empty()) feed(socket, {});
     end_if_over(socket);
     if (wants_input(*socket)) wait_readable(socket);
@@ -277,7 +277,7 @@ void Shard::hand_over_all() {
   for (const HandOver& each : std::exchange(core_.output().hand_overs, {})) {
     const auto found = sockets_.find(each.connection);
     if (found == sockets_.end()) continue;
-    const SocketRef socket = found->second;
+    const SocketRef socket = *found;
     sockets_.erase(found);
     socket->closing = true;
     host_.hand_over(each.shard, Handed{socket->descriptor.release(), &socket->listener, each.peer,

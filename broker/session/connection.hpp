@@ -84,31 +84,33 @@ struct Connection {
   bool dirty = false;    // Listed as having output.
   bool paused = false;   // Takes no input until it is resumed.
   bool settles = false;  // One has failed: nothing is read until all are answered.
-  bool client_id_assigned = false, expiry_was_zero = true, has_will = false;
-  bool wants_response_information = false;
-  bool by_scram = false;  // It may prove itself again.
-  bool asks_rights = false;
+  bool client_id_assigned : 1 = false, expiry_was_zero : 1 = true, has_will : 1 = false;
+  bool wants_response_information : 1 = false;
+  bool judged : 1 = false;    // By the gate, and `proof` is of its admission.
+  bool by_scram : 1 = false;  // It may prove itself again.
+  bool asks_rights : 1 = false;
   bool commands_wait = false;  // In the ledger, until the window has room for one.
-  bool is_bridge = false;      // Of another broker: it gets nothing back, and retain as published.
+  bool is_bridge : 1 = false;  // Of another broker: it gets nothing back, and retain as published.
   LaneId lane = 0;
   std::uint16_t keep_alive_s = 0;
   std::uint16_t requested_keep_alive_s = 0;
+  std::uint16_t receive_maximum = 65'535;
   std::uint32_t granted_expiry_s = 0;
   std::uint32_t requested_expiry_s = 0;
   std::uint32_t packet_size_max = 0;  // The client's; 0: none.
-  std::uint16_t receive_maximum = 65'535;
+  std::uint32_t rights_open = 0;      // Questions without an answer; nothing is read meanwhile.
+  std::uint16_t fences_open = 0;      // SUBACKs that wait for RetainedAsker; the same.
+  std::uint16_t open_qos2 = 0;        // Inbound, until PUBCOMP; at most our Receive Maximum.
 
   Bytes client_id;
   Bytes identity;
   TopicAliases aliases;
   std::unique_ptr<Entrance> entrance;    // Until it has come in.
-  unsigned rights_open = 0;              // Questions without an answer; nothing is read meanwhile.
-  unsigned fences_open = 0;              // SUBACKs that wait for RetainedAsker; the same.
   std::unique_ptr<Grants> granted;       // Made by grants().
   std::unique_ptr<ScramDialogue> scram;  // Under way.
   std::shared_ptr<const Acl> acl;        // Of its listener; none: it may do everything.
-  std::optional<std::uint64_t> proof;    // Of its admission; none: the gate was not asked.
-  SessionNumber session = 0;             // 0: clean.
+  std::uint64_t proof = 0;
+  SessionNumber session = 0;  // 0: clean.
   std::uint64_t epoch = 0;
   std::uint64_t publishes = 0;  // Of this connection, for stamps.
   Instant last_received;
@@ -117,7 +119,6 @@ struct Connection {
 
   Bytes output;  // Bytes for the socket, gathered over the turn.
   AckRing acks;
-  std::size_t open_qos2 = 0;                         // Inbound, until PUBCOMP.
   LazyMap<mqtt::PacketId, std::uint64_t> receiving;  // -> place in acks.
   LazyMap<mqtt::PacketId, Joining> joining;
 
@@ -133,6 +134,10 @@ struct Connection {
   // What it sends counts, and may be read.
   bool takes_input() const {
     return state == State::awaiting_connect || state == State::proving || state == State::live;
+  }
+  void set_proof(std::uint64_t of) {
+    judged = true;
+    proof = of;
   }
   bool is_held() const { return held_until != Instant::never(); }
   const Acl* token_acl() const { return granted ? granted->token_acl.get() : nullptr; }

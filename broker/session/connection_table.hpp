@@ -10,24 +10,20 @@
 #include <memory>
 #include <utility>
 
-#include <boost/unordered/unordered_flat_map.hpp>
-
 #include "broker/session/connection.hpp"
+#include "storage/base/keyed_set.hpp"
 
 namespace naru::broker {
 
 class ConnectionTable {
  public:
-  void add(std::unique_ptr<Connection> connection) {
-    const ConnectionId id = connection->id;
-    by_id_.emplace(id, std::move(connection));
-  }
+  void add(std::unique_ptr<Connection> connection) { by_id_.insert(std::move(connection)); }
   // nullptr: there is none. Valid until it is erased.
   Connection* find(ConnectionId id) const {
     if (last_ != nullptr && last_->id == id) return last_;
     const auto found = by_id_.find(id);
     if (found == by_id_.end()) return nullptr;
-    return last_ = found->second.get();
+    return last_ = found->get();
   }
   void erase(ConnectionId id) {
     last_ = nullptr;
@@ -38,7 +34,7 @@ class ConnectionTable {
   auto end() { return by_id_.end(); }
 
  private:
-  boost::unordered_flat_map<ConnectionId, std::unique_ptr<Connection>> by_id_;
+  KeyedSet<std::unique_ptr<Connection>, &Connection::id> by_id_;
   mutable Connection* last_ = nullptr;
 };
 

@@ -260,7 +260,7 @@ void Front::closed(ConnectionId id) {
 }
 
 void Front::reload() {
-  for (auto& [id, connection] : connections_) {
+  for (const auto& connection : connections_) {
     Connection& c = *connection;
     if (!c.is_in() || c.peer.own_bridge) continue;
     c.acl = gate_.acl_of(c.peer.listener);
@@ -268,8 +268,8 @@ void Front::reload() {
     learn_certificate(c);
     if (c.granted) c.granted->known.clear();
     throttle_.fit(c.rate, now_);
-    if (!c.proof || gate_.still_admits(c.peer.listener, c.identity, *c.proof)) continue;
-    withdraw(id, "it would not be let in any more after the reload");
+    if (!c.judged || gate_.still_admits(c.peer.listener, c.identity, c.proof)) continue;
+    withdraw(c.id, "it would not be let in any more after the reload");
   }
 }
 
@@ -281,7 +281,7 @@ void Front::withdraw(ConnectionId id, BytesView why) {
 }
 
 void Front::shut_down() {
-  for (auto& [id, connection] : connections_) {
+  for (const auto& connection : connections_) {
     if (connection->version == mqtt::Version::v5 && connection->state == Connection::State::live) {
       mqtt::Disconnect packet;
       packet.reason = ReasonCode::server_shutting_down;

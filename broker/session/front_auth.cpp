@@ -125,7 +125,7 @@ void Front::on_auth(Connection& c, const mqtt::Frame& frame) {
     explain(c, Denial::Kind::connect, {}, fault_of(*dialogue));
     return end(c, ReasonCode::not_authorized);
   }
-  c.proof = dialogue->proof;
+  c.set_proof(dialogue->proof);
   send_auth(c, ReasonCode::success, *answer);
 }
 

@@ -217,13 +217,13 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
     return proved ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
   }
   if (!admission.user.empty()) c.identity = admission.user;
-  if (!c.peer.user_from_certificate) c.proof = admission.proof;
+  if (!c.peer.user_from_certificate) c.set_proof(admission.proof);
   if (admission.acl || admission.ends_at != 0) {
     c.grants().token_acl = admission.acl;
     c.grants().end_at = admission.ends_at;
   }
   // A reload may have gone by while it was judged.
-  if (c.proof && !gate_.still_admits(c.peer.listener, c.identity, *c.proof)) {
+  if (c.judged && !gate_.still_admits(c.peer.listener, c.identity, c.proof)) {
     explain(c, Denial::Kind::connect, {}, "it would not be let in any more after the reload");
     return ReasonCode::bad_user_name_or_password;
   }

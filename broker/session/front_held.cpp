@@ -33,7 +33,7 @@ void Front::end_for_room(Connection& c) {
 void Front::set_room(bool enough) {
   const bool had_room = std::exchange(has_room_, enough);
   if (!enough || had_room) return;
-  for (auto& [id, c] : connections_) {
+  for (const auto& c : connections_) {
     if (!c->is_held()) continue;
     c->held_until = std::min(c->held_until, now_ + up_to(back_within, rng_));
     watch(*c);

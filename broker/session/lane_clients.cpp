@@ -49,9 +49,17 @@ void LaneClients::go_on(ClientHop& hop) {
   parts_.groups.on(std::get<hop::GroupMember>(hop));
 }
 
+Presence& LaneClients::make_present(const Bytes& client_id) {
+  const auto found = present_.find(client_id);
+  if (found != present_.end()) return **found;
+  auto made = std::make_unique<Presence>();
+  made->client_id = client_id;
+  return **present_.insert(std::move(made)).first;
+}
+
 const Presence* LaneClients::find(BytesView client_id) const {
   const auto found = present_.find(client_id);
-  return found == present_.end() ? nullptr : found->second.get();
+  return found == present_.end() ? nullptr : found->get();
 }
 
 Route LaneClients::route_of(LaneState& lane, BytesView client_id) const {
@@ -100,9 +108,7 @@ void LaneClients::attach_now(hop::Attach& attach) {
     answer.result = hop::AttachResult::no_space;
     return context_.to_front(attach.connection, answer);
   }
-  auto& place = present_[attach.client_id];
-  if (!place) place = std::make_unique<Presence>();
-  Presence& presence = *place;
+  Presence& presence = make_present(attach.client_id);
   if (presence.connection != 0) {
     ++context_.counters.takeovers;
     context_.to_front(presence.connection, hop::Evict{presence.connection, taken_over});
@@ -132,9 +138,16 @@ void LaneClients::attach_now(hop::Attach& attach) {
   answer.session = row.number;
   answer.epoch = row.epoch;
   const auto window = std::min(attach.receive_maximum, context_.settings.max_inflight);
-  presence = Presence{
-      attach.connection,  row.epoch,     attach.keep_alive_s,       window,         attach.protocol,
-      attach.clean_start, context_.wall, std::move(attach.address), attach.identity};
+  presence = Presence{attach.client_id,
+                      attach.connection,
+                      row.epoch,
+                      attach.keep_alive_s,
+                      window,
+                      attach.protocol,
+                      attach.clean_start,
+                      context_.wall,
+                      std::move(attach.address),
+                      attach.identity};
   context_.dues.cancel(DueKind::expiry, lane.lane(), attach.client_id);
   context_.dues.cancel(DueKind::will, lane.lane(), attach.client_id);
   if (row.number == 0 && !row.will && client == nullptr) {
@@ -154,8 +167,8 @@ void LaneClients::attach_now(hop::Attach& attach) {
 
 void LaneClients::detach_now(hop::Detach& detach) {
   const auto presence = present_.find(detach.client_id);
-  if (presence == present_.end() || presence->second->connection != detach.connection) return;
-  const std::uint64_t epoch = presence->second->epoch;
+  if (presence == present_.end() || (*presence)->connection != detach.connection) return;
+  const std::uint64_t epoch = (*presence)->epoch;
   present_.erase(presence);
   Leave left{std::move(detach), epoch};
   leave(left);
@@ -169,11 +182,11 @@ void LaneClients::committed(LaneState& lane, const Bytes& client_id) {
   if (client != nullptr) {
     set_dues(lane, client_id, client->row);
     if (client->session && connected && client->row.connected &&
-        client->row.epoch == presence->second->epoch) {
+        client->row.epoch == (*presence)->epoch) {
       Session& session = *client->session;
-      session.connection = presence->second->connection;
-      session.epoch = presence->second->epoch;
-      session.queue.attach(presence->second->window);
+      session.connection = (*presence)->connection;
+      session.epoch = (*presence)->epoch;
+      session.queue.attach((*presence)->window);
       parts_.groups.tell_all(lane, session);
       parts_.queues.touch(lane, session);
     }
@@ -333,7 +346,7 @@ void LaneClients::failed(LaneState& lane, const Bytes& client_id) {
   const Client* const client = lane.find_client(client_id);
   const std::uint64_t epoch = client == nullptr ? 0 : client->row.epoch;
   const auto presence = present_.find(client_id);
-  if (presence != present_.end() && presence->second->epoch != epoch) present_.erase(presence);
+  if (presence != present_.end() && (*presence)->epoch != epoch) present_.erase(presence);
   if (client != nullptr && !client->row.connected) {
     set_dues(lane, client_id, client->row);
   } else if (client != nullptr && !present_.contains(client_id)) {

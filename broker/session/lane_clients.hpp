@@ -32,7 +32,7 @@ class LaneClients {
   void on(hop::Attach& attach);
   void on(hop::Detach& detach);
 
-  const TextMap<std::unique_ptr<Presence>>& present() const { return present_; }
+  const PresenceSet& present() const { return present_; }
   const Presence* find(BytesView client_id) const;  // nullptr: it is not connected.
   // As whom its publishes count where a subscription says No Local: what the client is now, not
   // the session it published in.
@@ -61,6 +61,7 @@ class LaneClients {
   void settle(const Bytes& client_id);
   void go_on(ClientHop& hop);
   void attach_now(hop::Attach& attach);
+  Presence& make_present(const Bytes& client_id);
   void connect_row(storage::SessionRow& row, hop::Attach& attach);
   void detach_now(hop::Detach& detach);
   void leave(Leave& left);
@@ -73,7 +74,7 @@ class LaneClients {
   LaneContext& context_;
   LaneParts& parts_;
   Publisher& publisher_;
-  TextMap<std::unique_ptr<Presence>> present_;
+  PresenceSet present_;
   TextMap<std::deque<ClientHop>> busy_;  // Who has a record on its way, and what waits for it.
   TextMap<Leave> leaving_;               // Until it is on disk.
   std::uint64_t epochs_ = 0;

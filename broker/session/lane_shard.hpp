@@ -89,7 +89,8 @@ class LaneShard {
     parts_.retained.load(topic, version, std::move(message));
   }
 
-  const TextMap<std::unique_ptr<Presence>>& present() const { return parts_.clients.present(); }
+  const PresenceSet& present() const { return parts_.clients.present(); }
+  const Presence* present(BytesView client_id) const { return parts_.clients.find(client_id); }
   const RetainedIndex& retained() const { return parts_.retained.index(); }
   // Which part of the journal this shard has done with: everything below `needed`. What will be
   // committed from now on has numbers above `committed`.

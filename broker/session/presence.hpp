@@ -7,12 +7,16 @@
 // connections are, too.
 #pragma once
 
+#include <memory>
+
 #include "broker/session/hop_values.hpp"
 #include "storage/base/clock.hpp"
+#include "storage/base/keyed_set.hpp"
 
 namespace naru::broker {
 
 struct Presence {
+  Bytes client_id;
   ConnectionId connection = 0;
   std::uint64_t epoch = 0;
   std::uint16_t keep_alive_s = 0;
@@ -22,6 +26,8 @@ struct Presence {
   WallMillis connected_at = 0;
   Bytes address, identity;
 };
+
+using PresenceSet = KeyedSet<std::unique_ptr<Presence>, &Presence::client_id>;
 
 struct NewCommand {
   Bytes device, id, name, payload;
