@@ -97,7 +97,10 @@ void LaneClients::attach_now(hop::Attach& attach) {
   Client* const client = lane.find_client(attach.client_id);
   hop::Attached answer{attach.connection, hop::AttachResult::accepted, false, 0, 0};
   const bool has_session = client != nullptr && client->row.number != 0;
-  if (has_session && client->row.identity != attach.identity) {
+  const Presence* const before = find(attach.client_id);
+  // Of a clean session, too, while its connection is there: nobody else ends it or fires its will.
+  if ((has_session && client->row.identity != attach.identity) ||
+      (before != nullptr && before->identity != attach.identity)) {
     ++context_.counters.wrong_identity;
     answer.result = hop::AttachResult::wrong_identity;
     return context_.to_front(attach.connection, answer);

@@ -1,7 +1,8 @@
 """CONNECT and CONNACK: who may come in, under which name, and what ends the attempt."""
 import pytest
 
-from raw_mqtt import V5, V311, Client, Closed, Kind, connect_packet, frame, publish_packet
+from raw_mqtt import (V5, V311, Client, Closed, Kind, Will, connect_packet, frame, let_quiet,
+                      publish_packet)
 
 # Lines as mosquitto_passwd writes them; the password is "secret". $7$ is its PBKDF2 default.
 PASSWORDS = (
@@ -59,6 +60,24 @@ def test_a_refused_client_leaves_the_session_of_the_same_name_alone(guarded, dia
 
 def persistent(version):
     return {"properties": {"session_expiry_interval": 600}} if version == V5 else {}
+
+
+def test_a_clean_session_belongs_to_its_user_while_it_is_connected(guarded, dial, join, version):
+    """Nobody else ends it, fires its will, or gets a session in its name."""
+    watcher = join(guarded, version, username="bob", password="secret")
+    watcher.subscribe("wills/#")
+    owner = join(guarded, version, "clean", username="alice", password="secret",
+                 will=Will("wills/clean"))
+    refused = guarded.counter("wrong_identity")
+    for clean in True, False:
+        dial(guarded, version).connect("clean", NOT_AUTHORIZED[version], username="bob",
+                                       password="secret", clean=clean, **persistent(version))
+    owner.ping()
+    assert guarded.counter("wrong_identity") == refused + 2
+    join(guarded, version, "clean", username="alice", password="secret")  # Its own may.
+    owner.expect_refusal(0x8E)
+    assert watcher.take().topic == "wills/clean"
+    assert let_quiet(watcher) == []
 
 
 def test_a_session_belongs_to_the_user_who_created_it(guarded, dial, join, version):
