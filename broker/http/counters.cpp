@@ -13,7 +13,8 @@ using C = ShardCounters;
 
 constexpr std::string_view dropped =
     "Messages dropped, by cause: queue_full by a limit the operator set, expired before delivery, "
-    "too_large for the client, slow for QoS 0 to a client that does not read, lost when the "
+    "too_large for the client, unfit for every member of a group, slow for QoS 0 to a client that "
+    "does not read, lost when the "
     "journal no longer had them, group_ended with the last member of a group, or QoS 2 with "
     "the session of the member that had it.";
 
@@ -55,6 +56,7 @@ constexpr auto rows = std::to_array<MetricRow<ShardCounters>>({
   {&C::dropped_queue_full, dropped_metric, counter, dropped, {"cause", "queue_full"}},
   {&C::dropped_expired, dropped_metric, counter, dropped, {"cause", "expired"}},
   {&C::dropped_too_large, dropped_metric, counter, dropped, {"cause", "too_large"}},
+  {&C::dropped_unfit, dropped_metric, counter, dropped, {"cause", "unfit"}},
   {&C::dropped_slow, dropped_metric, counter, dropped, {"cause", "slow"}},
   {&C::dropped_lost, dropped_metric, counter, dropped, {"cause", "lost"}},
   {&C::dropped_group_ended, dropped_metric, counter, dropped, {"cause", "group_ended"}},

@@ -123,11 +123,14 @@ void Front::on(hop::QueueDeliver& deliver) {
   const MessageView& view = deliver.message.message->view();
   const bool allowed = !c->is_ruled() || may(*c, Denial::Kind::deliver, view.topic);
   if (!allowed || !fits(*c, view, deliver.options, deliver.subscription_ids)) {
-    // As if it had been delivered, so that its place in the queue becomes free.
-    if (allowed) ++counters_.dropped_too_large;
-    if (deliver.packet_id == 0) return;
-    output_.hops[settings_.shard].emplace_back(hop::QueueAck{
-        c->lane, c->session, c->epoch, deliver.packet_id, hop::AckKind::pubrec_refused});
+    if (deliver.packet_id == 0) {
+      if (allowed) ++counters_.dropped_too_large;
+      return;
+    }
+    // Its place in the queue becomes free.
+    const auto why = allowed ? hop::AckKind::too_large : hop::AckKind::forbidden;
+    output_.hops[settings_.shard].emplace_back(
+        hop::QueueAck{c->lane, c->session, c->epoch, deliver.packet_id, why});
     return;
   }
   if (deliver.packet_id == 0 && c->output.size() > settings_.max_output) {

@@ -96,7 +96,6 @@ void Front::on(hop::GroupLend& lend) {
   const MessageView& view = lend.message.message->view();
   const bool allowed = !c->is_ruled() || may(*c, Denial::Kind::deliver, view.topic);
   if (!allowed || !fits(*c, view, lend.options, lend.subscription_ids)) {
-    if (allowed) ++counters_.dropped_too_large;
     return answer(lend.place, AnswerKind::unfit);
   }
   if (!c->waiting.empty() && c->waiting.bytes() > settings_.max_waiting) {

@@ -15,7 +15,9 @@
 // Spec: MQTT 5.0 section 4.8.2.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -52,22 +54,26 @@ class Group {
   void put(hop::GroupMember member);
   bool empty() const { return members_.empty(); }
   std::size_t size() const { return members_.size(); }
-  bool has_taker() const;
-  // The next in turn among those who are connected; of QoS > 0 who has room. Null: there is none.
-  Member* next_taker();
+  bool has_taker() const;  // With room.
+  // Of QoS 0: the next in turn among those who are connected. Null: there is none.
   Member* next_connected();
 
-  // The oldest message that nobody holds; 0 when there is none.
-  std::uint64_t next_number(const SessionQueue& queue);
+  // A message that nobody holds and who is to have it, the next in turn of those with room for it.
+  struct Turn {
+    std::uint64_t number = 0;  // 0: nothing can be lent now.
+    Member* to = nullptr;      // Null: none of the members can take this message, now or later.
+  };
+  Turn next_turn(const SessionQueue& queue);
+  void pass_turn(const Member& had);
   void lend(std::uint64_t number, Member& to);
   // At a start: a session has it in its queue.
   void hold(std::uint64_t number) { held_[number] = {}; }
   bool is_held(std::uint64_t number) const { return held_.contains(number); }
   // Nobody holds it any more. False: nobody did.
   bool take_back(std::uint64_t number);
-  void give_back(std::uint64_t number) { returned_.insert(number); }
-  // How often members could not take this message.
-  std::uint32_t count_unfit(std::uint64_t number) { return ++unfit_[number]; }
+  void give_back(std::uint64_t number);
+  // Whoever holds it cannot take it: it is for the others. Before take_back().
+  void refuse(std::uint64_t number);
   void forget(std::uint64_t number);
 
   bool stalled = false;                    // A member's lane found no room: to be tried again.
@@ -78,17 +84,24 @@ class Group {
     Route::Kind kind = Route::Kind::rule;  // A rule: nobody who is a member now.
     std::uint64_t owner = 0;
     std::uint16_t place = 0;
+    auto operator<=>(const Holder&) const = default;
   };
+  using Holders = std::vector<Holder>;  // In order.
+  static Holder holder_of(const Member& member);
   Member* find(const Holder& holder);
   template <class Fits>
   Member* next_member(const Fits& fits);
+  const Holders& refused_by(std::uint64_t number) const;
+  void forget_returned(std::uint64_t number);
+  void may_fit_again(const Holder& member);
 
   std::vector<Member> members_;
   std::size_t turn_ = 0;
   std::uint64_t next_ = 1;  // All before it was lent, or is done.
-  std::set<std::uint64_t> returned_;
+  // What was lent and came back, by who cannot take it.
+  std::map<Holders, std::set<std::uint64_t>> returned_;
   boost::unordered_flat_map<std::uint64_t, Holder> held_;
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> unfit_;
+  boost::unordered_flat_map<std::uint64_t, Holders> unfit_;  // Who cannot take a message.
 };
 
 }  // namespace naru::broker

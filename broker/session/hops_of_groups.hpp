@@ -94,4 +94,9 @@ struct GroupTaken {  // PUBREL may go out.
 };
 
 }  // namespace hop
+
+inline hop::GroupAnswer answer_of(const GroupPlace& place, AnswerKind kind) {
+  return {place, kind, 0, 0, 0, 0, 0};
+}
+
 }  // namespace naru::broker

@@ -108,8 +108,14 @@ void LaneGroups::retry() {
 void LaneGroups::dispatch(LaneState& lane, Session& session) {
   Group& group = *session.group;
   while (!group.stalled) {
-    const std::uint64_t number = group.next_number(session.queue);
-    if (number == 0 || !group.has_taker()) return;
+    const auto [number, to] = group.next_turn(session.queue);
+    if (number == 0) return;
+    if (to == nullptr) {
+      ++context_.counters.dropped_unfit;
+      session.queue.drop(number);
+      group.forget(number);
+      continue;
+    }
     SessionQueue::Entry& entry = session.queue.at(number);
     if (!entry.message) parts_.queues.fetch(lane, session, number);
     if (!entry.message) return;
@@ -119,11 +125,12 @@ void LaneGroups::dispatch(LaneState& lane, Session& session) {
       group.forget(number);
       continue;
     }
-    lend(lane, session, number, *group.next_taker());
+    lend(lane, session, number, *to);
   }
 }
 
 void LaneGroups::lend(LaneState& lane, Session& session, std::uint64_t number, Group::Member& to) {
+  session.group->pass_turn(to);
   SessionQueue::Entry& entry = session.queue.at(number);
   const MessageRef message = std::exchange(entry.message, nullptr);
   const std::uint8_t options = options_for(to, entry.options);
@@ -177,6 +184,7 @@ void LaneGroups::on(const hop::GroupAnswer& answer) {
   }
   Group& group = *session->group;
   SessionQueue& queue = session->queue;
+  if (answer.kind == AnswerKind::unfit) group.refuse(place.number);
   const bool was_held = group.take_back(place.number);
   const bool goes_on = was_held && is_open(queue, place.number);
   switch (answer.kind) {
@@ -197,12 +205,6 @@ void LaneGroups::on(const hop::GroupAnswer& answer) {
       break;
     }
     case AnswerKind::unfit:
-      if (goes_on && group.count_unfit(place.number) >= group.size()) {
-        queue.drop(place.number);
-        group.forget(place.number);
-        break;
-      }
-      [[fallthrough]];
     case AnswerKind::returned:
     case AnswerKind::failed:
       if (goes_on && context_.settings.planted != PlantedFault::forget_given_back) {
@@ -229,9 +231,7 @@ bool LaneGroups::cursor_begins(Session& session) {
 }
 
 void LaneGroups::cursor_committed(Session& session) {
-  for (const GroupPlace& place : session.returns.take_committed()) {
-    answer(place, AnswerKind::returned);
-  }
+  for (const hop::GroupAnswer& each : session.returns.take_committed()) answer(each);
   if (!session.group) return;
   for (const hop::GroupAnswer& each : session.group->receipts.take_committed()) confirm(each);
 }
@@ -247,8 +247,8 @@ void LaneGroups::failed(const Bytes& client_id, std::deque<ClientHop> waiting) {
 
 // ---- for sessions that are members -------------------------------------------------------------
 
-void LaneGroups::answer(const GroupPlace& place, AnswerKind kind) {
-  context_.to_leader_of(place.lane, hop::GroupAnswer{place, kind, 0, 0, 0, 0, 0});
+void LaneGroups::answer(const hop::GroupAnswer& answer) {
+  context_.to_leader_of(answer.place.lane, answer);
 }
 
 void LaneGroups::tell(MemberState state, LaneId lane, SessionNumber session, const FilterRow& row) {
@@ -278,7 +278,7 @@ void LaneGroups::settle_lent(Session& session) {
       ++at;
       continue;
     }
-    answer(at->second, AnswerKind::done);
+    answer(answer_of(at->second, AnswerKind::done));
     session.lent.erase(at++);
   }
 }
@@ -295,14 +295,31 @@ void LaneGroups::give_back_lent(LaneState& lane, Session& session) {
       continue;
     }
     if (twice) {
-      session.returns.add(at->second);
+      session.returns.add(answer_of(at->second, AnswerKind::returned));
     } else {
-      answer(at->second, open ? AnswerKind::returned : AnswerKind::done);
+      answer(answer_of(at->second, open ? AnswerKind::returned : AnswerKind::done));
     }
     if (open) session.queue.drop(number);
     session.lent.erase(at++);
     parts_.queues.touch(lane, session);
   }
+}
+
+bool LaneGroups::refuse_lent(LaneState& lane, Session& session, std::uint64_t number) {
+  const auto lent = session.lent.find(number);
+  if (lent == session.lent.end()) return false;
+  const bool twice = (session.queue.at(number).options & qos_bits) == 2;
+  if (twice && session.queue.sent_before(number)) return false;  // Nobody else may have it.
+  const hop::GroupAnswer unfit = answer_of(lent->second, AnswerKind::unfit);
+  session.lent.erase(lent);
+  session.queue.drop(number);
+  parts_.queues.touch(lane, session);
+  if (twice) {
+    session.returns.add(unfit);
+  } else {
+    answer(unfit);
+  }
+  return true;
 }
 
 // After a start. The group has kept what it had lent; only a QoS 2 message that the client may know

@@ -43,7 +43,10 @@ class LaneGroups {
 
   // ---- of sessions that are members ----
   void on(const hop::GroupTaken& taken);
-  void answer(const GroupPlace& place, AnswerKind kind);
+  void answer(const hop::GroupAnswer& answer);
+  // The client of a session cannot take a message; it is another member's then. False: no group
+  // has lent it.
+  bool refuse_lent(LaneState& lane, Session& session, std::uint64_t number);
   void tell(MemberState state, LaneId lane, SessionNumber session, const storage::FilterRow& row);
   // It has connected, or is away.
   void tell_all(LaneState& lane, Session& session);

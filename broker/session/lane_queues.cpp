@@ -61,8 +61,8 @@ void LaneQueues::enqueue_lent(LaneState& lane, const Delivery& delivery, const M
   if (is_here && context_.room.sessions) {
     enqueue_one(lane, delivery, view, references);
   } else {
-    parts_.groups.answer(place_of(view.origin),
-                         is_here ? AnswerKind::failed : AnswerKind::returned);
+    parts_.groups.answer(
+        answer_of(place_of(view.origin), is_here ? AnswerKind::failed : AnswerKind::returned));
   }
 }
 
@@ -180,6 +180,12 @@ void LaneQueues::on(const hop::QueueAck& ack) {
     }
     case hop::AckKind::pubrec: return on_pubrec(lane, *session, number);
     case hop::AckKind::pubrec_refused: session->queue.drop(number); return;
+    case hop::AckKind::too_large:
+    case hop::AckKind::forbidden:
+      if (parts_.groups.refuse_lent(lane, *session, number)) return;
+      if (ack.kind == hop::AckKind::too_large) ++context_.counters.dropped_too_large;
+      session->queue.drop(number);
+      return;
     case hop::AckKind::pubcomp: session->queue.on_pubcomp(number); return;
   }
 }

@@ -116,7 +116,7 @@ void LaneShard::fail(const PendingRecord& each) {
   } else if (const auto* queued = std::get_if<Enqueued>(&body)) {
     for (const Reference& reference : queued->references) {
       if ((reference.options & lent_flag) == 0) continue;
-      parts_.groups.answer(place_of(each.message->view().origin), AnswerKind::failed);
+      parts_.groups.answer(answer_of(place_of(each.message->view().origin), AnswerKind::failed));
     }
   } else if (const auto* command = std::get_if<CommandPut>(&body)) {
     parts_.commands.failed(lane, command->row);
@@ -151,10 +151,10 @@ void LaneShard::take_effects(LaneState& lane) {
     context_.output.horizon.push_back(
         {HorizonChange::Kind::session_ended, lane.lane(), number, 0, {}});
   }
-  for (const GroupPlace& place : effects_.returned) {
-    parts_.groups.answer(place, AnswerKind::returned);
+  for (const hop::GroupAnswer& each : effects_.returned) parts_.groups.answer(each);
+  for (const GroupPlace& place : effects_.forfeited) {
+    parts_.groups.answer(answer_of(place, AnswerKind::done));
   }
-  for (const GroupPlace& place : effects_.forfeited) parts_.groups.answer(place, AnswerKind::done);
   context_.counters.dropped_group_ended += effects_.forfeited.size();
   for (const hop::GroupAnswer& each : effects_.received) parts_.groups.confirm(each);
   for (const SessionNumber number : effects_.sendable) {

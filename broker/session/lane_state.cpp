@@ -164,7 +164,11 @@ void LaneState::end_session(Client& client, Effects& effects) {
   for (const auto& [place, whose] : client.session->lent) {
     const bool known = queue.sent_before(place) && place > queue.acked_through() &&
                        (queue.at(place).options & 3) == 2;
-    (known ? effects.forfeited : effects.returned).push_back(whose);
+    if (known) {
+      effects.forfeited.push_back(whose);
+    } else {
+      effects.returned.push_back(answer_of(whose, AnswerKind::returned));
+    }
   }
   client.session->returns.append_to(effects.returned);
   if (client.session->group) client.session->group->receipts.append_to(effects.received);

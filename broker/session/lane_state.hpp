@@ -44,7 +44,8 @@ struct Effects {
   std::vector<SessionNumber> sendable, ended;  // Something new waits in their queues; gone.
   // What groups had lent to those that are gone. A QoS 2 message that its client may know is done:
   // nobody else may have it (MQTT-4.8.2-5).
-  std::vector<GroupPlace> returned, forfeited;
+  std::vector<hop::GroupAnswer> returned;
+  std::vector<GroupPlace> forfeited;
   // PUBRECs that waited for the cursor of a group that has ended: nobody else can get those now.
   std::vector<hop::GroupAnswer> received;
   void clear() {

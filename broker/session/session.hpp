@@ -38,8 +38,9 @@ struct Session {
   bool filters_in_flight = false;  // A record of them is on its way; what is asked next waits:
   std::deque<std::variant<hop::Subscribe, hop::Unsubscribe>> filter_hops;
   boost::unordered_flat_map<std::uint64_t, GroupPlace> lent;  // Queue number -> whose it is.
-  AfterCursor<GroupPlace> returns;  // QoS 2 that it gives back: nobody else may have it before.
-  std::unique_ptr<Group> group;     // Set where the session is a group's.
+  // QoS 2 that it gives back: nobody else may have it before.
+  AfterCursor<hop::GroupAnswer> returns;
+  std::unique_ptr<Group> group;  // Set where the session is a group's.
 };
 
 inline bool has_filter(const Session& session, BytesView filter) {

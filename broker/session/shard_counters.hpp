@@ -15,7 +15,8 @@ struct ShardCounters {
   std::uint64_t publishes_in = 0, deliveries_out = 0, bytes_in = 0, bytes_out = 0;
   std::uint64_t connects = 0, refused_connects = 0, disconnects = 0, takeovers = 0;
   std::uint64_t dropped_queue_full = 0, dropped_expired = 0, dropped_too_large = 0;
-  std::uint64_t dropped_slow = 0, dropped_lost = 0, dropped_group_ended = 0;
+  std::uint64_t dropped_unfit = 0, dropped_slow = 0, dropped_lost = 0;
+  std::uint64_t dropped_group_ended = 0;
   std::uint64_t wrong_identity = 0;
   std::uint64_t denied_connects = 0, denied_publishes = 0, denied_subscribes = 0;
   std::uint64_t denied_deliveries = 0;

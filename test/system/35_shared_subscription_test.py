@@ -272,17 +272,42 @@ def test_a_slow_member_does_not_hold_up_the_others(broker, join, unique):
     slow.acknowledge(one)
 
 
-def test_what_one_member_cannot_take_another_gets(broker, join, unique):
+@pytest.mark.parametrize("qos", [1, 2])
+@pytest.mark.parametrize("burst", [False, True], ids=["one by one", "burst"])
+@pytest.mark.parametrize("stored", [False, True], ids=["clean", "persistent"])
+def test_what_one_member_cannot_take_another_gets(broker, join, unique, stored, burst, qos):
     topic = unique()
-    small = join(broker, properties={"maximum_packet_size": 60})
-    small.subscribe(f"$share/g/{topic}", 1)
-    large = join(broker)
-    large.subscribe(f"$share/g/{topic}", 1)
+    kept = {"session_expiry_interval": 60} if stored else {}
+    small = join(broker, properties={"maximum_packet_size": 60, **kept})
+    small.subscribe(f"$share/g/{topic}", qos)
+    large = join(broker, properties={"receive_maximum": 2, **kept})
+    large.subscribe(f"$share/g/{topic}", qos)
     publisher = join(broker)
+    too_large, unfit = broker.counter("dropped_too_large"), broker.counter("dropped_unfit")
+    expected = [b"%d" % n for n in range(6)]
+    got = []
     for n in range(6):
-        publisher.publish(topic, b"%d" % n + b"x" * 100, 1)
-    assert sorted(m.payload[:1] for m in drain(large, 6)) == [b"%d" % n for n in range(6)]
+        publisher.publish(topic, b"%d" % n + b"x" * 100, qos)
+        if not burst:
+            got += drain(large, 1)
+    got += drain(large, 6 - len(got))
+    assert sorted(m.payload[:1] for m in got) == expected
     assert no_message(small)
+    assert broker.counter("dropped_too_large") == too_large
+    assert broker.counter("dropped_unfit") == unfit
+
+
+def test_what_no_member_can_take_is_dropped_and_counted(broker, join, unique):
+    topic = unique()
+    kept = join(broker, properties={"maximum_packet_size": 60, "session_expiry_interval": 60})
+    kept.subscribe(f"$share/g/{topic}", 1)
+    clean = join(broker, properties={"maximum_packet_size": 60})
+    clean.subscribe(f"$share/g/{topic}", 1)
+    publisher = join(broker)
+    before = broker.counter("dropped_unfit")
+    publisher.publish(topic, b"x" * 100, 1)
+    wait_until(lambda: broker.counter("dropped_unfit") == before + 1, what="a counted drop")
+    assert no_message(kept) and no_message(clean)
 
 
 @pytest.mark.parametrize("qos", [1, 2])

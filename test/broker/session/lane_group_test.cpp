@@ -213,6 +213,85 @@ TEST_CASE("A message no member is fit for is dropped once all were asked", "[gro
   bench.answer(other[0], AnswerKind::unfit);
   CHECK(bench.lent().empty());
   CHECK(bench.queue_session().queue.size() == 0);
+  CHECK(bench.core.counters().dropped_unfit == 1);
+}
+
+TEST_CASE("What one member cannot take waits for another that has no room, and newer passes it",
+          "[group]") {
+  Bench bench;
+  bench.join(clean_one);
+  hop::GroupMember narrow = bench.member(clean_two);
+  narrow.window = 1;
+  bench.take(narrow);
+  bench.commit();
+  bench.publish(1, 1);
+  bench.publish(2, 1);
+  bench.commit();
+  const auto lends = bench.lent();
+  REQUIRE(lends.size() == 2);
+  const bool first_to_one = lends[0].connection == clean_one;
+  const auto& of_one = lends[first_to_one ? 0 : 1];
+  const auto& of_two = lends[first_to_one ? 1 : 0];
+  bench.answer(of_one, AnswerKind::unfit);
+  CHECK(bench.lent().empty());
+  bench.publish(3, 1);
+  bench.commit();
+  const auto newer = bench.lent();
+  REQUIRE(newer.size() == 1);
+  CHECK(newer[0].connection == clean_one);
+  CHECK(newer[0].place.number != of_one.place.number);
+  bench.answer(of_two, AnswerKind::done);
+  const auto again = bench.lent();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].connection == clean_two);
+  CHECK(again[0].place.number == of_one.place.number);
+}
+
+TEST_CASE("What only a member could take that has left is dropped and counted", "[group]") {
+  Bench bench;
+  bench.join(clean_one);
+  hop::GroupMember narrow = bench.member(clean_two);
+  narrow.window = 1;
+  bench.take(narrow);
+  bench.commit();
+  for (std::uint64_t number = 1; number <= 2; ++number) bench.publish(number, 1);
+  bench.commit();
+  for (const auto& lend : bench.lent()) {
+    if (lend.connection == clean_one) bench.answer(lend, AnswerKind::unfit);
+  }
+  bench.leave(clean_two);
+  bench.commit();
+  CHECK(bench.core.counters().dropped_unfit == 1);
+}
+
+TEST_CASE("A member's session that comes back may take what it could not before", "[group]") {
+  Bench bench;
+  bench.join(clean_one);
+  hop::GroupMember kept = bench.member(0);
+  kept.kind = Route::Kind::session;
+  kept.place = 1;
+  kept.owner = kept_session;
+  kept.reply = 0;
+  bench.take(kept);
+  bench.commit();
+  bench.publish(1, 1);
+  bench.publish(2, 1);
+  bench.commit();
+  const auto lends = bench.told<hop::PublishTo>();
+  REQUIRE(lends.size() == 1);
+  const GroupPlace place = place_of(lends[0].message.message->view().origin);
+  bench.take(hop::GroupAnswer{place, AnswerKind::unfit, 0, 0, 0, 0, 0});
+  const auto other = bench.lent();
+  REQUIRE(other.size() == 1);
+  CHECK(other[0].place.number == place.number);
+  kept.state = MemberState::away;
+  bench.take(kept);
+  bench.leave(clean_one);
+  bench.answer(other[0], AnswerKind::returned);
+  CHECK(bench.told<hop::PublishTo>().empty());
+  kept.state = MemberState::connected;
+  bench.take(kept);
+  CHECK_FALSE(bench.told<hop::PublishTo>().empty());
 }
 
 TEST_CASE("A QoS 2 publish that comes again is in the group's queue once", "[group]") {

@@ -84,6 +84,47 @@ TEST_CASE("A lent message that is acknowledged is done", "[group]") {
   CHECK(bench.answer(AnswerKind::done).place.number == first_place.number);
 }
 
+TEST_CASE("A lent message that its client cannot take is another member's", "[group]") {
+  Bench bench;
+  const auto why = GENERATE(hop::AckKind::too_large, hop::AckKind::forbidden);
+  bench.lend(first_place, 1);
+  bench.commit();
+  const auto sent = bench.told<hop::QueueDeliver>();
+  REQUIRE(sent.size() == 1);
+  bench.acknowledge(sent[0].packet_id, why);
+  CHECK(bench.answer(AnswerKind::unfit).place.number == first_place.number);
+  CHECK(bench.core.counters().dropped_too_large == 0);
+}
+
+TEST_CASE("A QoS 2 message its client cannot take is another's when that is on disk",
+          "[group][MQTT-4.8.2]") {
+  Bench bench;
+  bench.lend(first_place, 2);
+  bench.commit();
+  const auto sent = bench.told<hop::QueueDeliver>();
+  REQUIRE(sent.size() == 1);
+  bench.acknowledge(sent[0].packet_id, hop::AckKind::too_large);
+  CHECK(bench.told<hop::GroupAnswer>().empty());
+  bench.commit();
+  CHECK(bench.answer(AnswerKind::unfit).place.number == first_place.number);
+}
+
+TEST_CASE("A QoS 2 message that its client may know is nobody else's, too large or not",
+          "[group][MQTT-4.8.2]") {
+  Bench bench;
+  bench.lend(first_place, 2);
+  bench.commit();
+  bench.lose();
+  bench.commit();
+  bench.told<hop::GroupAnswer>();
+  bench.connect(false);
+  bench.commit();
+  bench.acknowledge(1, hop::AckKind::too_large);
+  bench.commit();
+  CHECK(bench.answer(AnswerKind::done).place.number == first_place.number);
+  CHECK(bench.core.counters().dropped_too_large == 1);
+}
+
 TEST_CASE("A lent message goes back when there is no client or no room", "[group]") {
   Bench bench;
   bench.lend(first_place, 1);
