@@ -37,6 +37,15 @@ class AckRing {
     if (reason != mqtt::ReasonCode::success) entry.reason = reason;
     entry.ready = true;
   }
+  // Every PUBREC with this id that is not ready yet, each taken off `open`.
+  void complete_repeated(mqtt::PacketId id, mqtt::ReasonCode reason, std::uint16_t& open) {
+    for (std::size_t i = 0; i < entries_.size() && open != 0; ++i) {
+      const Entry& entry = entries_[i];
+      if (entry.ready || entry.packet_id != id || entry.type != mqtt::PacketType::pubrec) continue;
+      complete(base_ + i, reason);
+      --open;
+    }
+  }
   // Calls release(entry) for every entry whose turn has come.
   template <class Release>
   void release_ready(Release&& release) {

@@ -13,10 +13,10 @@
 
 #include <memory>
 
-#include "broker/auth/acl.hpp"
 #include "broker/auth/scram.hpp"
 #include "broker/mqtt/types.hpp"
 #include "broker/session/ack_ring.hpp"
+#include "broker/session/grants.hpp"
 #include "broker/session/hop.hpp"
 #include "broker/session/send_window.hpp"
 #include "broker/session/shard_output.hpp"
@@ -57,23 +57,6 @@ struct Entrance {
   Admission admission;  // While its will waits for a right.
 };
 
-// What acl_http_url has said.
-struct KnownRight {
-  Bytes topic;
-  Access access = Access::read;
-  bool allowed = false;
-  bool failed = false;
-  Instant until;
-};
-
-// What a token or the operator's service lets it do.
-struct Grants {
-  std::shared_ptr<const Acl> token_acl;  // Beside that of its listener: both have to allow.
-  WallMillis end_at = 0;                 // When its token expires; 0: never.
-  std::vector<KnownRight> known;
-  std::unique_ptr<PolicyValues> values;  // None: its credentials say nothing that patterns name.
-};
-
 struct Connection {
   enum class State : std::uint8_t { awaiting_connect, judging, proving, attaching, live, closing };
 
@@ -81,9 +64,10 @@ struct Connection {
   Peer peer;
   State state = State::awaiting_connect;
   mqtt::Version version = mqtt::Version::v3_1_1;
-  bool dirty = false;    // Listed as having output.
-  bool paused = false;   // Takes no input until it is resumed.
-  bool settles = false;  // One has failed: nothing is read until all are answered.
+  bool dirty = false;          // Listed as having output.
+  bool paused = false;         // Takes no input until it is resumed.
+  bool settles = false;        // One has failed: nothing is read until all are answered.
+  bool publish_waits = false;  // For SUBSCRIBEs that came before it; the same.
   bool client_id_assigned : 1 = false, expiry_was_zero : 1 = true, has_will : 1 = false;
   bool wants_response_information : 1 = false;
   bool judged : 1 = false;    // By the gate, and `proof` is of its admission.
@@ -100,7 +84,9 @@ struct Connection {
   std::uint32_t packet_size_max = 0;  // The client's; 0: none.
   std::uint32_t rights_open = 0;      // Questions without an answer; nothing is read meanwhile.
   std::uint16_t fences_open = 0;      // SUBACKs that wait for RetainedAsker; the same.
-  std::uint16_t open_qos2 = 0;        // Inbound, until PUBCOMP; at most our Receive Maximum.
+  std::uint16_t subscribes_open = 0;  // SUBSCRIBEs that do not count yet.
+  std::uint16_t repeated_open = 0;  // PUBLISHes that came again; PUBREC follows that of the first.
+  std::uint16_t open_qos2 = 0;      // Inbound, until PUBCOMP; at most our Receive Maximum.
 
   Bytes client_id;
   Bytes identity;

@@ -62,12 +62,24 @@ void Front::touch(Connection& c) {
 
 // ---- input -------------------------------------------------------------------------------------
 
+namespace {
+
+// What a client subscribes to and then publishes comes back to it, however fast it was.
+bool waits_for_subscribe(Connection& c, const mqtt::Frame& frame) {
+  const bool publishes = mqtt::type_of(frame) == PacketType::publish;
+  const bool full = c.subscribes_open == std::numeric_limits<std::uint16_t>::max();
+  if (c.subscribes_open != 0 && (publishes || full)) c.publish_waits = true;
+  return c.publish_waits;
+}
+
+}  // namespace
+
 bool Front::may_read(const Connection& c) const {
   if (!c.takes_input() || c.rights_open != 0 || c.fences_open != 0 || c.is_held()) {
     return false;
   }
   if (c.output.size() > settings_.max_output) return false;  // It talks but does not listen.
-  if (c.settles) return false;
+  if (c.settles || c.publish_waits) return false;
   return c.acks.empty() || (c.acks.size() < open_acks_max && !over_pressure);
 }
 
@@ -100,6 +112,7 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
                                                   : ReasonCode::malformed_packet);
       break;
     }
+    if (waits_for_subscribe(*c, frame)) continue;
     if ((c->rate || settings_.low_memory) && waits_for_rate(*c, frame)) break;
     std::size_t consumed = frame.size;
     const bool stays = handle(*c, frame, consumed);

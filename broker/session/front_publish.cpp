@@ -169,7 +169,12 @@ void Front::publish_twice(Connection& c, mqtt::PacketId id, const MessageView& v
     }
     return acknowledge(c, id, PacketType::pubrec, ReasonCode::success);
   }
-  if (c.receiving.contains(id)) return;  // Its PUBREC waits for the disk.
+  if (c.receiving.contains(id)) {  // Its PUBREC waits for the disk.
+    c.acks.push({id, PacketType::pubrec, ReasonCode::success, false});
+    ++c.repeated_open;
+    ++counters_.repeated;
+    return;
+  }
   c.receiving[id] = c.acks.push({id, PacketType::pubrec, ReasonCode::success, false});
   const Carried message{storage::Message::make(view)};
   auto& hops = output_.hops[settings_.shard];
@@ -194,7 +199,10 @@ void Front::on(const hop::Received& received) {
   const std::uint64_t at = place->second;
   c->receiving.erase(place);
   if (!received.failed) ++c->open_qos2;
-  c->acks.complete(at, received.failed ? ReasonCode::quota_exceeded : ReasonCode::success);
+  const ReasonCode reason = received.failed ? ReasonCode::quota_exceeded : ReasonCode::success;
+  c->acks.complete(at, reason);
+  if (c->repeated_open != 0)
+    c->acks.complete_repeated(received.packet_id, reason, c->repeated_open);
   release_acks(*c);
 }
 

@@ -63,6 +63,7 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
   mqtt::Subscribe packet;
   const mqtt::DecodeError error = mqtt::decode_subscribe(frame, c.version, packet);
   if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (c.joining.contains(packet.packet_id)) return end(c, ReasonCode::protocol_error);
   if (c.asks_rights && !knows_rights(c, packet)) return;
   std::vector<storage::FilterRow> rows;
   Bytes codes;
@@ -76,6 +77,7 @@ void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
     if (mqtt::is_shared(entry.filter)) joining.groups.emplace_back(codes.size() - 1, rows.back());
   }
   if (!joining.groups.empty()) c.joining[packet.packet_id] = std::move(joining);
+  ++c.subscribes_open;
   hop::Subscribe wanted{c.lane,          c.id, c.session, packet.packet_id, std::move(rows),
                         std::move(codes)};
   if (c.session == 0) return subscribe_clean(c, std::move(wanted));
@@ -123,6 +125,8 @@ void Front::on(hop::Subscribed& subscribed) {
 
 // Nothing is missing any more but what is retained.
 void Front::finish_subscribe(Connection& c, hop::Subscribed subscribed) {
+  --c.subscribes_open;
+  c.publish_waits = false;
   hop::RetainedQuery query{c.id, c.lane, c.session, std::move(subscribed.retained_for), {}, 0};
   if (!retained_.ask(std::move(query), subscribed)) {
     ++c.fences_open;  // What follows on the wire is later than the query.

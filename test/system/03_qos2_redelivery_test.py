@@ -23,6 +23,22 @@ def test_a_qos2_publish_sent_twice_is_delivered_once(broker, join, unique, versi
     assert [m.payload for m in subscriber.take_until(b"end")] == [b"once"]
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["clean", "persistent"])
+def test_each_qos2_publish_is_answered_however_fast_it_comes_again(broker, join, unique, version,
+                                                                   stored):
+    topic = unique()
+    subscriber = join(broker, version)
+    subscriber.subscribe(topic, 2)
+    publisher = join(broker, version, **(keep(version) if stored else {}))
+    publisher.send(publish_packet(topic, b"once", 2, 7, version)
+                   + publish_packet(topic, b"once", 2, 7, version, dup=True) * 2)
+    assert [publisher.expect(Kind.PUBREC).packet_id for _ in range(3)] == [7, 7, 7]
+    publisher.send(ack_packet(Kind.PUBREL, 7))
+    publisher.expect(Kind.PUBCOMP)
+    publisher.publish(topic, b"end", 2)
+    assert [m.payload for m in subscriber.take_until(b"end")] == [b"once"]
+
+
 @pytest.mark.parametrize("crash", [False, True], ids=["reconnect", "kill9"])
 def test_a_qos2_publish_resent_after_a_break_is_delivered_once(own_broker, join, dial, version,
                                                                crash):

@@ -6,7 +6,8 @@ import pytest
 
 import raw_websocket
 from certificates import Authority
-from raw_mqtt import V5, Client, Kind, connect_packet, publish_packet, subscribe_packet
+from raw_mqtt import (V5, Client, Kind, ack_packet, connect_packet, keep, publish_packet,
+                      subscribe_packet)
 from raw_websocket import Websocket
 
 TRANSPORTS = ["tcp", "unix", "tls", "websocket", "secure-websocket"]
@@ -48,6 +49,30 @@ def test_all_at_once(start_broker, authority, tmp_path, unique, shards):
             assert client.take().payload == b"one segment"
             client.await_kind(Kind.PUBACK)
             client.disconnect()
+
+
+@pytest.mark.parametrize("shards", [1, 2, 4])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+@pytest.mark.parametrize("prefix", ["", "$share/g/"], ids=["plain", "shared"])
+@pytest.mark.parametrize("stored", [False, True], ids=["clean", "persistent"])
+def test_what_is_published_behind_a_subscribe_comes_back(start_broker, unique, version, stored,
+                                                         prefix, qos, shards):
+    """CONNECT, SUBSCRIBE and PUBLISH in one segment, where the SUBSCRIBE has to wait for the disk
+    or for a group in another thread."""
+    broker = start_broker(f"shards {shards}\nlistener auto 127.0.0.1\n")
+    for _ in range(6):
+        topic = unique("t")
+        client = Client(broker.port, version)
+        client.send(connect_packet(unique("car"), version, **(keep(version) if stored else {}))
+                    + subscribe_packet(1, [(prefix + topic, qos)], version)
+                    + subscribe_packet(2, [(unique("other"), 0)], version)
+                    + publish_packet(topic, b"one segment", qos, 3 if qos else None, version))
+        client.expect(Kind.CONNACK)
+        while (packet := client.receive()).kind != Kind.PUBLISH:
+            if packet.kind == Kind.PUBREC:
+                client.send(ack_packet(Kind.PUBREL, 3))
+        assert packet.payload == b"one segment"
+        client.close()
 
 
 @pytest.mark.parametrize("shards", [1, 4])
