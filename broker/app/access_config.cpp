@@ -2,11 +2,16 @@
 
 namespace naru::broker {
 
-std::string place_text(const KeyPlaces& places, std::string_view key) {
+const SourceLine* find_place(const KeyPlaces& places, std::string_view key) {
   auto found = places.by_key.find(key);
   if (found == places.by_key.end()) found = places.by_key.find("listener");
-  if (found == places.by_key.end()) return {};
-  return found->second.file + ":" + std::to_string(found->second.line) + ": error: ";
+  return found == places.by_key.end() ? nullptr : &found->second;
+}
+
+std::string place_text(const KeyPlaces& places, std::string_view key) {
+  const SourceLine* const place = find_place(places, key);
+  if (place == nullptr) return {};
+  return place->file + ":" + std::to_string(place->line) + ": error: ";
 }
 
 std::vector<ConfigFault> faults_of_access(const AccessConfig& access) {

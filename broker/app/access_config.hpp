@@ -30,7 +30,9 @@ struct KeyPlaces {
   bool operator==(const KeyPlaces&) const { return true; }  // Says nothing about what is meant.
 };
 
-// "FILE:LINE: error: " of the key, else of the opening line; empty where neither is known.
+// Of the key, else of the opening line; null where neither is known.
+const SourceLine* find_place(const KeyPlaces& places, std::string_view key);
+// "FILE:LINE: error: " of that place; empty where there is none.
 std::string place_text(const KeyPlaces& places, std::string_view key);
 
 struct AccessConfig {

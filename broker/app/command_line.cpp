@@ -101,9 +101,10 @@ ConfigOutcome make_config(const Arguments& arguments) {
 }
 
 bool print_file_problems(const Config& config) {
-  const auto faults = faults_of_named_files(config);
-  for (const std::string& fault : faults) std::cerr << fault << '\n';
-  return faults.empty();
+  const NamedFiles found = check_named_files(config);
+  for (const std::string& fault : found.faults) std::cerr << fault << '\n';
+  for (const Problem& notice : found.notices) std::cerr << to_string(notice) << '\n';
+  return found.faults.empty();
 }
 
 }  // namespace

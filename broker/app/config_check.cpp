@@ -7,11 +7,13 @@
 #include "broker/app/bridges.hpp"
 #include "broker/app/listeners.hpp"
 #include "broker/app/node_gate.hpp"
+#include "storage/base/clock.hpp"
 
 namespace naru::broker {
 
-std::vector<std::string> faults_of_named_files(const Config& config) {
-  std::vector<std::string> faults;
+NamedFiles check_named_files(const Config& config) {
+  NamedFiles found;
+  std::vector<std::string>& faults = found.faults;
   const auto loaded = NodeGate{}.load(config);
   std::string text;
   if (!loaded) text = loaded.error().text;
@@ -21,10 +23,11 @@ std::vector<std::string> faults_of_named_files(const Config& config) {
     faults.emplace_back(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  TlsContexts ignored;
-  for (std::string& fault : make_tls_contexts(config, ignored)) faults.push_back(std::move(fault));
+  TlsContexts made;
+  for (std::string& fault : make_tls_contexts(config, made)) faults.push_back(std::move(fault));
+  found.notices = tls_notices(config, made, SystemClock{}.wall());
   for (std::string& fault : faults_of_bridge_files(config)) faults.push_back(std::move(fault));
-  return faults;
+  return found;
 }
 
 Problem problem_of(std::string_view fault) {
@@ -48,10 +51,12 @@ Problem problem_of(std::string_view fault) {
 std::vector<Problem> check_config(const std::string& path) {
   ConfigOutcome outcome = load_config(path);
   if (!outcome.ok()) return std::move(outcome.problems);
-  for (const std::string& fault : faults_of_named_files(outcome.config)) {
+  NamedFiles named = check_named_files(outcome.config);
+  for (const std::string& fault : named.faults) {
     outcome.problems.push_back(problem_of(fault));
     if (outcome.problems.back().file.empty()) outcome.problems.back().file = path;
   }
+  for (Problem& notice : named.notices) outcome.problems.push_back(std::move(notice));
   return std::move(outcome.problems);
 }
 

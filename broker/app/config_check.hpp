@@ -13,9 +13,12 @@
 
 namespace naru::broker {
 
-// Passwords, rights, certificates, keys: every fault by itself, its place in front of it where
-// that is known.
-std::vector<std::string> faults_of_named_files(const Config& config);
+struct NamedFiles {
+  std::vector<std::string> faults;  // Each with its place in front where that is known.
+  std::vector<Problem> notices;     // Certificates and lists that run out.
+};
+// Passwords, rights, certificates, keys.
+NamedFiles check_named_files(const Config& config);
 // All that is wrong with a configuration: its lines, and, where those are fine, the files it names.
 std::vector<Problem> check_config(const std::string& path);
 // Place and text of "FILE:LINE: error: TEXT" or "FILE:LINE: TEXT" apart; else all is text.

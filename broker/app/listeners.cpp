@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "broker/net/tls_context.hpp"
 #include "storage/base/log.hpp"
@@ -220,6 +221,38 @@ std::vector<std::string> make_tls_contexts(const Config& config, TlsContexts& ma
     if (!read) faults.push_back(read.error().text);
   }
   return faults;
+}
+
+std::vector<Problem> tls_notices(const Config& config, const TlsContexts& made, WallMillis now) {
+  std::vector<Problem> notices;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    if (!made[i]) continue;
+    for (TlsConcern& each : concerns_of(made[i]->terms(), now)) {
+      Problem& notice = notices.emplace_back();
+      notice.kind = Problem::Kind::notice;
+      notice.text = std::move(each.text);
+      const SourceLine* const place = find_place(config.listeners[i].places, each.key);
+      if (place == nullptr) continue;
+      notice.file = place->file;
+      notice.line = place->line;
+    }
+  }
+  return notices;
+}
+
+std::vector<std::string> tls_problems(const Config& config,
+                                      const std::vector<OpenListener>& listeners, WallMillis now) {
+  std::vector<std::string> problems;
+  const Listener* last = nullptr;  // Its addresses stand side by side.
+  for (const OpenListener& open : listeners) {
+    const auto tls = open.listener->tls();
+    if (!tls || std::exchange(last, open.listener.get()) == open.listener.get()) continue;
+    const std::string name = name_of(config.listeners[open.listener->number]);
+    for (const TlsConcern& each : concerns_of(tls->terms(), now)) {
+      if (each.is_off) problems.push_back("listener " + name + ": " + each.text);
+    }
+  }
+  return problems;
 }
 
 Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards) {

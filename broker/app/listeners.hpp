@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/app/config.hpp"
+#include "broker/app/config_file.hpp"
 #include "broker/net/listener.hpp"
 #include "storage/base/result.hpp"
 
@@ -31,6 +32,12 @@ using TlsContexts = std::vector<std::shared_ptr<const TlsContext>>;
 // Reads the certificates, keys and lists of all listeners. What is wrong with them comes back, one
 // line each; then `made` has gaps.
 std::vector<std::string> make_tls_contexts(const Config& config, TlsContexts& made);
+
+// What of them does not hold, soon will not, or is missing. Nobody is refused a start for it.
+std::vector<Problem> tls_notices(const Config& config, const TlsContexts& made, WallMillis now);
+// For `naru status`: what of open listeners does not hold now.
+std::vector<std::string> tls_problems(const Config& config,
+                                      const std::vector<OpenListener>& listeners, WallMillis now);
 
 // An address the machine lacks is skipped where the configuration calls it optional.
 Result<std::vector<OpenListener>> open_listeners(const Config& config, std::uint16_t shards);

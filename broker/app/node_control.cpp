@@ -107,6 +107,9 @@ NodeFacts Node::facts() const {
   for (std::string& each : problems_of(store_.set_aside)) {
     facts.problems.push_back(std::move(each));
   }
+  for (std::string& each : tls_problems(config_, listeners_, wall())) {
+    facts.problems.push_back(std::move(each));
+  }
   for (const OpenListener& each : listeners_) facts.listeners.push_back({each.address, each.port});
   for (const StreamConfig& each : config_.streams) {
     facts.streams.push_back({each.name, static_cast<std::uint64_t>(each.retention.count() / 1000)});

@@ -100,6 +100,9 @@ ReloadOutcome Node::read_again() {
   Config next = taken_over(in_force_, read.config, outcome.problems);
   TlsContexts contexts;
   if (!load_files(next, contexts, outcome.problems)) return outcome;
+  for (const Problem& notice : tls_notices(next, contexts, wall())) {
+    outcome.problems.push_back(to_string(notice));
+  }
   in_force_ = std::move(next);
   door_.set_limits(in_force_);
   access_caller_.forget();

@@ -57,8 +57,10 @@ bool TlsContext::set_up(const TlsSettings& settings, TlsFault& fault) {
   SSL_CTX_set_session_id_context(context_, name, sizeof name - 1);
   SSL_CTX_set_num_tickets(context_, 1);
   SSL_CTX_set_default_passwd_cb(context_, no_passphrase);
-  return load_identity(settings, fault) && load_trust(settings, fault) &&
-         load_revoked(settings, fault) && set_ciphers(settings, fault);
+  const bool loaded = load_identity(settings, fault) && load_trust(settings, fault) &&
+                      load_revoked(settings, fault) && set_ciphers(settings, fault);
+  if (loaded) terms_ = terms_of(context_, settings);
+  return loaded;
 }
 
 bool TlsContext::load_identity(const TlsSettings& settings, TlsFault& fault) {

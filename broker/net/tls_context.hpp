@@ -12,6 +12,8 @@
 
 #include <openssl/ssl.h>
 
+#include "broker/net/tls_terms.hpp"
+
 namespace naru::broker {
 
 struct TlsSettings {
@@ -53,6 +55,8 @@ class TlsContext {
   const BIO_METHOD* bio_method() const { return bio_method_; }
   // Whether one of the lists of crlfile names this certificate of a client.
   bool revokes(X509* certificate) const;
+  // Of a server's: what it rests on, as it was when it was made.
+  const TlsTerms& terms() const { return terms_; }
 
  private:
   explicit TlsContext(const SSL_METHOD* method);
@@ -65,6 +69,7 @@ class TlsContext {
 
   SSL_CTX* context_;
   BIO_METHOD* bio_method_;
+  TlsTerms terms_;
 };
 
 }  // namespace naru::broker

@@ -1,4 +1,5 @@
-"""Certificates while the broker runs: new ones, revoked ones, wrong ones; ids from common names."""
+"""Certificates while the broker runs: new ones, revoked ones, wrong ones, some that run out; ids
+from common names."""
 import socket
 import ssl
 import subprocess
@@ -6,7 +7,7 @@ import subprocess
 import pytest
 
 from certificates import Authority, openssl
-from narud_server import naru_binary, wait_until
+from narud_server import naru_binary, narud_binary, wait_until
 from raw_mqtt import V5, V311, Client, Closed, connect_packet
 
 pytestmark = pytest.mark.core
@@ -156,6 +157,80 @@ def test_a_wrong_file_keeps_all_of_the_old_and_names_its_line(start_broker, plac
     assert f"{acl}:2: " in text, "everything that is wrong, at once"
     assert client.subscribe("a", 1) == 1 and client.subscribe("b", 1) == NOT_AUTHORIZED
     place.dial(broker, place.car).connect("car2")
+
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def cut_list(place, holds):
+    place.authority.revocations(holds)
+
+
+def cut_certificate(place, holds):
+    place.broker = place.authority.issue("late", "localhost", alternative="DNS:localhost",
+                                         holds=holds)
+
+
+def add_authority(place, _):
+    other = Authority(place.authority.directory / "other", "Other")
+    with open(place.authority.crt, "a") as all_of_them, open(other.crt) as one:
+        all_of_them.write(one.read())
+
+
+def list_notices(broker):
+    """What --check says of a broker's configuration, and that it is good."""
+    done = subprocess.run([narud_binary(), "--check", "-c", str(broker.config_file)],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert (done.returncode, done.stdout) == (0, "the configuration is good\n"), done
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("key, change, holds, what, is_red", [
+    ("crlfile", cut_list, (-2 * HOUR, -HOUR), "the list of CN=Test Authority ran out at 20", True),
+    ("crlfile", cut_list, (0, 13 * DAY), "the list of CN=Test Authority runs out at 20", False),
+    ("certfile", cut_certificate, (-2 * HOUR, -HOUR),
+     "the certificate of CN=localhost ran out at 20", True),
+    ("certfile", cut_certificate, (HOUR, 20 * DAY),
+     "the certificate of CN=localhost holds only from 20", True),
+    ("certfile", cut_certificate, (0, 13 * DAY),
+     "the certificate of CN=localhost runs out at 20", False),
+    ("crlfile", add_authority, None, "there is no list of CN=Other: ", False),
+], ids=["list", "soon_list", "certificate", "early_certificate", "soon_certificate", "no_list"])
+def test_what_does_not_hold_is_told_and_refuses_no_start(start_broker, place, key, change, holds,
+                                                         what, is_red):
+    change(place, holds)
+    broker = start_broker(place.listener())
+    lines = broker.config_file.read_text().splitlines()
+    number = next(i for i, line in enumerate(lines, 1) if line.startswith(key + " "))
+    text = lines[number - 1] + ": " + what
+    notice = f"{broker.config_file}:{number}: notice: {text}"
+    assert any(line.startswith(notice) for line in broker.log().splitlines()), "at start"
+    for told in list_notices(broker), reload(broker):
+        assert len(told) == 1 and told[0].startswith(notice) and "reload" in told[0]
+    status = broker.status()
+    assert status["health"] == ("red" if is_red else "green")
+    if is_red:
+        assert status["problems"][0].startswith("listener auto 127.0.0.1: " + text)
+
+
+@pytest.mark.slow
+def test_a_list_that_runs_out_meanwhile_turns_the_status_red(start_broker, place):
+    broker = start_broker(place.listener() + "listener auto 127.0.0.1\n")
+    assert reload(broker) == [] and broker.status()["health"] == "green"
+    place.authority.revocations(holds=(0, 10))
+    assert " runs out at 20" in reload(broker)[0]
+    wait_until(lambda: broker.status()["health"] == "red", 40)
+    problems = broker.status()["problems"]
+    assert len(problems) == 1 and "crlfile" in problems[0] and " ran out at 20" in problems[0]
+    told = subprocess.run([naru_binary(), "--socket", broker.api_socket, "metrics"], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, check=True)
+    assert "\nnaru_problems 1\n" in told.stdout
+    assert place.is_refused(broker, place.car)
+    place.authority.revocations()
+    assert reload(broker) == [] and broker.status()["health"] == "green"
+    place.dial(broker, place.car).connect("car1")
 
 
 def test_tls_is_not_switched_on_under_an_open_socket(start_broker, place):

@@ -2,6 +2,7 @@
 import pathlib
 import ssl
 import subprocess
+import time
 
 # A database of what was issued, so that some of it can be revoked.
 AUTHORITY = """
@@ -32,6 +33,11 @@ def openssl(*arguments):
     assert done.returncode == 0, done
 
 
+def moment(seconds):
+    """So far from now, as openssl wants it."""
+    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+
+
 class Authority:
     """ca.crt and what it signs, as NAME.crt and NAME.key in one directory."""
 
@@ -47,8 +53,9 @@ class Authority:
                 "-subj", f"/CN={name}", "-days", 30, "-keyout", self.directory / "ca.key",
                 "-out", self.crt)
 
-    def issue(self, name, common_name, organization=None, alternative=None):
-        """Returns the paths of certificate and key. organization: may go on with /OU=UNIT."""
+    def issue(self, name, common_name, organization=None, alternative=None, holds=None):
+        """Returns the paths of certificate and key. organization: may go on with /OU=UNIT; holds:
+        from and until when, in seconds from now."""
         base = self.directory / name
         subject = (f"/O={organization}" if organization else "") + f"/CN={common_name}"
         openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
@@ -57,6 +64,8 @@ class Authority:
         if alternative:
             pathlib.Path(f"{base}.ext").write_text(f"subjectAltName={alternative}\n")
             extra = ["-extfile", f"{base}.ext"]
+        if holds:
+            extra += ["-startdate", moment(holds[0]), "-enddate", moment(holds[1])]
         openssl("ca", "-batch", "-notext", "-config", self.config, "-in", f"{base}.csr", "-out",
                 f"{base}.crt", *extra)
         return f"{base}.crt", f"{base}.key"
@@ -64,9 +73,13 @@ class Authority:
     def revoke(self, certificate):
         openssl("ca", "-config", self.config, "-revoke", certificate)
 
-    def revocations(self):
+    def revocations(self, holds=None):
+        """Makes the list anew. holds: as issue() has it."""
         path = str(self.directory / "ca.crl")
-        openssl("ca", "-config", self.config, "-gencrl", "-out", path)
+        extra = []
+        if holds:
+            extra = ["-crl_lastupdate", moment(holds[0]), "-crl_nextupdate", moment(holds[1])]
+        openssl("ca", "-config", self.config, "-gencrl", "-out", path, *extra)
         return path
 
     def context(self, certificate=None, version=None):
