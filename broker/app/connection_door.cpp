@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "broker/auth/certificate_fields.hpp"
+#include "broker/net/shard_host.hpp"
 #include "storage/base/log.hpp"
 
 namespace naru::broker {
@@ -70,15 +72,24 @@ std::int64_t ConnectionDoor::open() const {
   return quota_.open();
 }
 
-void ConnectionDoor::log_failure(BytesView address, BytesView why, bool was_open, Instant now) {
+void ConnectionDoor::log_failure(const ChannelFailure& failure, Instant now) {
+  Bytes name, serial;
+  if (failure.refused != nullptr) {
+    name = failure.refused->value(CertificateField::common_name);
+    serial = failure.refused->value(CertificateField::serial);
+  }
   RateLimit::Verdict verdict;
   {
     const std::lock_guard lock{mutex_};
-    verdict = failures_.ask(address, now);
+    verdict =
+        failures_.ask(failure.address, failure.refused == nullptr ? "" : serial + ' ' + name, now);
   }
   if (!verdict.pass) return;
-  log(Severity::warning, was_open ? "connection_failed" : "handshake_failed",
-      {{"address", address}, {"reason", why}, {"more_before", verdict.swallowed}});
+  const char* const event = failure.was_open ? "connection_failed" : "handshake_failed";
+  const LogField address{"address", failure.address}, reason{"reason", failure.why},
+      more{"more_before", verdict.swallowed};
+  if (failure.refused == nullptr) return log(Severity::warning, event, {address, reason, more});
+  log(Severity::warning, event, {address, reason, {"common_name", name}, {"serial", serial}, more});
 }
 
 }  // namespace naru::broker

@@ -5,17 +5,19 @@
 //
 // Edge: one lock, held for a look into two tables as a connection comes and goes. Any thread.
 // Owned by Node; the listeners must outlive their connections.
-// Bounded by: ConnectionQuota's tables, and RateLimit's places.
+// Bounded by: ConnectionQuota's tables, and FailureLimit's places.
 #pragma once
 
 #include <mutex>
 
+#include "broker/app/failure_limit.hpp"
 #include "broker/app/limit_config.hpp"
 #include "broker/net/listener.hpp"
 #include "broker/session/connection_quota.hpp"
-#include "storage/base/rate_limit.hpp"
 
 namespace naru::broker {
+
+struct ChannelFailure;
 
 class ConnectionDoor {
  public:
@@ -30,12 +32,12 @@ class ConnectionDoor {
   void gone(int fd, Listener& listener);
   std::int64_t open() const;
 
-  void log_failure(BytesView address, BytesView why, bool was_open, Instant now);
+  void log_failure(const ChannelFailure& failure, Instant now);
 
  private:
   mutable std::mutex mutex_;
   ConnectionQuota quota_;
-  RateLimit failures_{Seconds{60}};  // Of addresses whose handshakes fail.
+  FailureLimit failures_;
 };
 
 // What limits hold for: an address of IPv4, the /64 of an address of IPv6, without the port; empty

@@ -71,7 +71,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   ConnectionQuota::Refusal admit_connection(int fd, Listener& to, BytesView address) override;
   ConnectionQuota::Refusal locate_connection(int fd, BytesView address) override;
   void connection_gone(int fd, Listener& listener) override;
-  void channel_failed(BytesView address, BytesView why, bool was_open) override;
+  void channel_failed(const ChannelFailure& failure) override;
 
   // ---- BridgeHost ----
   int connect_here(const Bytes& client_id, const Bytes& user) override;

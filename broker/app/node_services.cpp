@@ -237,8 +237,6 @@ ConnectionQuota::Refusal Node::locate_connection(int fd, BytesView address) {
 
 void Node::connection_gone(int fd, Listener& listener) { door_.gone(fd, listener); }
 
-void Node::channel_failed(BytesView address, BytesView why, bool was_open) {
-  door_.log_failure(address, why, was_open, now());
-}
+void Node::channel_failed(const ChannelFailure& failure) { door_.log_failure(failure, now()); }
 
 }  // namespace naru::broker

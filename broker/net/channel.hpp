@@ -50,6 +50,10 @@ class Channel {
   bool is_over() const { return over_; }
   // Why it is over; empty: the peer ended it.
   const Bytes& failure() const { return failure_; }
+  // The certificate of a client that it failed for; null: it did not.
+  const PeerCertificate* refused() const {
+    return tls_ && tls_->refused() ? &tls_->refused() : nullptr;
+  }
   bool wants_input() const { return !over_ && unsent.size() <= unsent_most; }
   // Where the PROXY header says the client is; empty: nowhere else than it seems.
   const Bytes& address() const { return address_; }

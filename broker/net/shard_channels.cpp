@@ -104,7 +104,8 @@ void Shard::report(const Socket& socket, BytesView why) {
   if (connection == nullptr) return;
   const Bytes& proxied = socket.channel->address();
   const BytesView address = proxied.empty() ? connection->peer.address : proxied;
-  host_.channel_failed(address.substr(0, address.rfind(':')), why, was_open);
+  host_.channel_failed(
+      {address.substr(0, address.rfind(':')), why, was_open, socket.channel->refused()});
 }
 
 void Shard::send_wrapped(const SocketRef& socket) {

@@ -14,6 +14,16 @@
 
 namespace naru::broker {
 
+class PeerCertificate;
+
+// Of a connection whose handshake failed, or (was_open) something behind it.
+struct ChannelFailure {
+  BytesView address;  // Without its port.
+  BytesView why;
+  bool was_open = false;
+  const PeerCertificate* refused = nullptr;  // The client's, where that is why.
+};
+
 class ShardHost {
  public:
   virtual ~ShardHost() = default;
@@ -39,8 +49,7 @@ class ShardHost {
   virtual ConnectionQuota::Refusal locate_connection(int fd, BytesView address) = 0;
   // REQUIRES: it was admitted; its descriptor is still open.
   virtual void connection_gone(int fd, Listener& listener) = 0;
-  // For the log: a handshake failed, or (was_open) something behind it.
-  virtual void channel_failed(BytesView address, BytesView why, bool was_open) = 0;
+  virtual void channel_failed(const ChannelFailure& failure) = 0;  // For the log.
 };
 
 }  // namespace naru::broker

@@ -94,7 +94,8 @@ bool TlsContext::load_trust(const TlsSettings& settings, TlsFault& fault) {
     return false;
   }
   if (settings.require_certificate) {
-    SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       &TlsStream::on_verified);
   }
   return true;
 }

@@ -59,6 +59,7 @@ TlsStream::TlsStream(std::shared_ptr<const TlsContext> context)
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
+  SSL_set_app_data(ssl_, this);
   SSL_set_accept_state(ssl_);
 }
 
@@ -112,6 +113,18 @@ void TlsStream::note(int result) {
   const long verdict = SSL_get_verify_result(ssl_);
   if (verdict != X509_V_OK) why.append(": ").append(X509_verify_cert_error_string(verdict));
   fail(std::move(why));
+}
+
+// Once it has failed, OpenSSL has the certificate no more.
+int TlsStream::on_verified(int is_good, X509_STORE_CTX* verified) {
+  if (is_good != 0) return is_good;
+  const int place = SSL_get_ex_data_X509_STORE_CTX_idx();
+  const SSL* const ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(verified, place));
+  X509* const shown = X509_STORE_CTX_get0_cert(verified);
+  if (ssl != nullptr && shown != nullptr && X509_up_ref(shown) == 1) {
+    static_cast<TlsStream*>(SSL_get_app_data(ssl))->refused_ = PeerCertificate{shown};
+  }
+  return is_good;
 }
 
 void TlsStream::fail(std::string why) {

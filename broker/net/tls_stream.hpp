@@ -55,10 +55,15 @@ class TlsStream {
   }  // The handshake was done, whatever followed.
   const std::string& failure() const { return failure_; }
   PeerCertificate certificate() const;
+  // What the client showed, where the handshake failed for it. What it says of itself is proven by
+  // nothing.
+  const PeerCertificate& refused() const { return refused_; }
   // Whether a context that came after this connection's own names its certificate as revoked.
   bool is_revoked_by(const TlsContext& later) const;
 
   static BIO_METHOD* new_bio_method();
+  // What OpenSSL asks while it verifies a client.
+  static int on_verified(int is_good, X509_STORE_CTX* verified);
 
  private:
   static int read_bio(BIO* bio, char* out, int size);
@@ -74,6 +79,7 @@ class TlsStream {
   BytesView input_;          // What OpenSSL has not yet read, during a call.
   Bytes* output_ = nullptr;  // Where it writes to, during a call.
   std::string failure_;
+  PeerCertificate refused_;
 };
 
 }  // namespace naru::broker
