@@ -88,7 +88,7 @@ void Shard::end_if_over(const SocketRef& socket) {
   const Connection* const connection = std::as_const(core_.front()).find(socket->id);
   if (connection == nullptr) return;  // Handed over.
   // Not yet read. What is left although nothing holds it back is a packet cut for good.
-  if (connection->paused && !socket->unread.empty()) return;
+  if (connection->paused && socket->unread) return;
   if (!connection->takes_input()) return;
   if (!socket->channel->failure().empty()) report(*socket, socket->channel->failure());
   forget(socket);

@@ -135,18 +135,16 @@ void Shard::receive(const SocketRef& socket) {
 
 // Gives the core what came, behind what it has left; keeps what it leaves.
 void Shard::feed(const SocketRef& socket, BytesView fresh) {
-  BytesView bytes = fresh;
-  if (!socket->unread.empty()) {
-    socket->unread.append(fresh);
-    bytes = socket->unread;
-  }
-  const std::size_t taken = core_.front().receive(socket->id, bytes);
-  if (bytes.data() == socket->unread.data()) {
-    socket->unread.erase(0, taken);
-    if (socket->unread.empty()) Bytes{}.swap(socket->unread);
+  std::unique_ptr<Bytes> left = std::exchange(socket->unread, nullptr);
+  if (left) fresh = left->append(fresh);
+  const std::size_t taken = core_.front().receive(socket->id, fresh);
+  if (taken == fresh.size()) return;
+  if (left) {
+    left->erase(0, taken);
   } else {
-    socket->unread.assign(bytes.substr(taken));
+    left = std::make_unique<Bytes>(fresh.substr(taken));
   }
+  socket->unread = std::move(left);
 }
 
 bool Shard::wants_input(const Socket& socket) {
@@ -267,7 +265,7 @@ void Shard::resume_all() {
     const auto found = sockets_.find(id);
     if (found == sockets_.end()) continue;
     const SocketRef socket = *found;
-    if (!socket->unread.empty()) feed(socket, {});
+    if (socket->unread) feed(socket, {});
     end_if_over(socket);
     if (wants_input(*socket)) wait_readable(socket);
   }
@@ -281,7 +279,8 @@ void Shard::hand_over_all() {
     sockets_.erase(found);
     socket->closing = true;
     host_.hand_over(each.shard, Handed{socket->descriptor.release(), &socket->listener, each.peer,
-                                       std::move(socket->channel), std::move(socket->unread)});
+                                       std::move(socket->channel),
+                                       socket->unread ? std::move(*socket->unread) : Bytes{}});
   }
 }
 

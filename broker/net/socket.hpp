@@ -6,6 +6,8 @@
 // Bounded by: unread holds at most what one read brings and what the core has left before.
 #pragma once
 
+#include <memory>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -24,7 +26,7 @@ struct Socket {
   Listener& listener;
   std::unique_ptr<Channel> channel;  // Null: MQTT straight over the socket.
   ConnectionId id = 0;
-  Bytes unread;                           // MQTT's bytes.
+  std::unique_ptr<Bytes> unread;          // MQTT's bytes. Null: there are none.
   bool reading = false, writing = false;  // A wait for input, for room is under way.
   bool closing = false;
   bool parting = false;      // See Shard::part().
