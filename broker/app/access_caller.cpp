@@ -88,10 +88,15 @@ std::string connect_question(const AccessSubject& who, BytesView password) {
   return text_of(json);
 }
 
-std::string right_question(const AccessSubject& who, std::string_view access, BytesView topic) {
+std::string right_question(const AccessSubject& who, Access access, BytesView topic) {
   Json json = describe(who);
-  json["access"] = access;
+  json["access"] = access == Access::write ? "write" : "read";
   json["topic"] = topic;
+  if (access == Access::write) return text_of(json);
+  if (const auto shared = mqtt::parse_shared(topic)) {
+    json["topic"] = shared->filter;
+    json["group"] = shared->group;
+  }
   return text_of(json);
 }
 

@@ -16,6 +16,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "broker/auth/acl.hpp"
 #include "broker/auth/digest.hpp"
 #include "broker/net/http_caller.hpp"
 #include "storage/base/clock.hpp"
@@ -64,6 +65,7 @@ struct AccessSubject {
   BytesView client_id, user, address;
 };
 std::string connect_question(const AccessSubject& who, BytesView password);
-std::string right_question(const AccessSubject& who, std::string_view access, BytesView topic);
+// topic: of a publish, or a filter. Of a shared one the group stands beside the filter itself.
+std::string right_question(const AccessSubject& who, Access access, BytesView topic);
 
 }  // namespace naru::broker

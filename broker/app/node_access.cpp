@@ -67,8 +67,7 @@ void Node::ask_about(std::uint16_t shard, const Application& application,
 void Node::ask_right(std::uint16_t shard, RightQuestion question) {
   const AccessService service = gate_.service_of(question.listener);
   const AccessSubject who{question.client_id, question.user, host_of(question.address)};
-  std::string text =
-      right_question(who, question.access == Access::write ? "write" : "read", question.topic);
+  std::string text = right_question(who, question.access, question.topic);
   access_caller_.ask(
       {service.acl_url, std::move(text), service.timeout, service.keep},
       [this, shard, connection = question.connection, topic = question.topic,

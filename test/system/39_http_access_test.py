@@ -196,6 +196,19 @@ def test_the_service_rules_publishes_and_filters(ruled, service, join, version):
     assert broker.counter("denied_publishes") == 1 and broker.counter("denied_subscribes") == 1
 
 
+def test_a_shared_filter_is_asked_about_without_its_group(ruled, service, join, version):
+    service.allow = lambda question: 403 if question["topic"].startswith("secret") else 200
+    broker = ruled()
+    client = join(broker, version, "car1")
+    refusal = NOT_AUTHORIZED if version == V5 else 0x80
+    for filter_, code in [("$share/g/secret/#", refusal), ("secret/#", refusal),
+                          ("$share/g/news", 1), ("$share/h/news", 1), ("news", 1)]:
+        assert client.subscribe(filter_, 1) == code, filter_
+    asked = [(question.get("group"), question["topic"]) for question in service.questions]
+    assert asked == [("g", "secret/#"), (None, "secret/#"), ("g", "news"), ("h", "news"),
+                     (None, "news")]
+
+
 def test_the_order_of_a_client_stays(ruled, service, join):
     service.allow = lambda question: (let_pass(0.02), 200)[1]
     broker = ruled()
