@@ -13,9 +13,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-AccessAnswer answer_of(int status) {
+AccessAnswer answer_of(HttpAnswer said) {
   constexpr int allow = 200, deny = 403;
-  return {status == allow, status != allow && status != deny};
+  if (said.status == allow || said.status == deny) return {said.status == allow};
+  if (said.status == 0) return {false, std::move(said.fault)};
+  return {false, "it answered " + std::to_string(said.status)};
 }
 
 Json describe(const AccessSubject& who) {
@@ -38,19 +40,19 @@ void AccessCaller::ask(AccessQuestion question, std::function<void(AccessAnswer)
     if (known != answers_.end() && clock_.now() < known->second.until) {
       const bool allowed = known->second.allowed;
       lock.unlock();
-      return done({allowed, false});
+      return done({allowed});
     }
     asked = caller();
   }
-  auto answered = [this, key, keep = question.keep, done](int status) {
-    const AccessAnswer answer = answer_of(status);
-    if (!answer.failed) remember(key, answer.allowed, keep);
-    done(answer);
+  auto answered = [this, key, keep = question.keep, done](HttpAnswer said) {
+    AccessAnswer answer = answer_of(std::move(said));
+    if (answer.fault.empty()) remember(key, answer.allowed, keep);
+    done(std::move(answer));
   };
   const bool taken =
       asked != nullptr && asked->ask({std::move(question.url), std::move(question.body),
                                       question.timeout, std::move(answered)});
-  if (!taken) done({false, true});
+  if (!taken) done({false, "too many questions to it are open"});
 }
 
 HttpCaller* AccessCaller::caller() {

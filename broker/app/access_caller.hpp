@@ -32,7 +32,7 @@ struct AccessQuestion {
 
 struct AccessAnswer {
   bool allowed = false;
-  bool failed = false;  // There was none.
+  std::string fault{};  // There was none: why.
 };
 
 class AccessCaller {

@@ -57,8 +57,8 @@ void Node::ask_about(std::uint16_t shard, const Application& application,
                      [this, shard, connection, proof = service.proof()](AccessAnswer said) {
                        Admission admission{Verdict::refused, "auth_http_url denies it"};
                        if (said.allowed) admission.verdict = Verdict::admitted;
-                       if (said.failed) admission.why = "auth_http_url gave no answer";
-                       admission.failed = said.failed;
+                       admission.failed = !said.fault.empty();
+                       if (admission.failed) admission.why = "auth_http_url failed: " + said.fault;
                        admission.proof = proof;
                        answer(shard, connection, admission);
                      });
@@ -72,7 +72,7 @@ void Node::ask_right(std::uint16_t shard, RightQuestion question) {
       {service.acl_url, std::move(text), service.timeout, service.keep},
       [this, shard, connection = question.connection, topic = question.topic,
        access = question.access, keep = service.keep](AccessAnswer said) {
-        RightAnswer right{topic, access, said.allowed, said.failed, keep};
+        RightAnswer right{topic, access, said.allowed, std::move(said.fault), keep};
         shards_[shard]->post([connection, right = std::move(right)](ShardCore& core) {
           core.front().on_right(connection, right);
         });

@@ -116,7 +116,7 @@ Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
     TokenCheck::Verdict verdict =
         to.tokens.judge(applicant.password, applicant.user, applicant.now);
     return {verdict.why == nullptr ? Verdict::admitted : Verdict::refused,
-            verdict.why,
+            verdict.why == nullptr ? "" : verdict.why,
             false,
             verdict.proof,
             std::move(verdict.user),

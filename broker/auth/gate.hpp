@@ -48,8 +48,8 @@ struct RightAnswer {
   Bytes topic;
   Access access = Access::read;
   bool allowed = false;
-  bool failed = false;  // It gave none.
-  Millis keep{0};       // How long it counts.
+  Bytes fault{};   // It gave none: why.
+  Millis keep{0};  // How long it counts.
 };
 
 struct Admission {
@@ -60,8 +60,8 @@ struct Admission {
     busy,   // Too many wait for that.
   };
   Verdict verdict = Verdict::refused;
-  const char* why = "";              // Not admitted: for the log.
-  bool failed = false;               // Refused for want of an answer.
+  Bytes why{};                       // Not admitted: for the log.
+  bool failed = false;               // Refused because who was asked gave no answer.
   std::uint64_t proof = 0;           // Admitted: what of the files let it in; changes with them.
   Bytes user{};                      // Whom a token names where the client gave no name.
   WallMillis ends_at = 0;            // When this comes to its end; 0: never.

@@ -19,6 +19,12 @@ constexpr long connections_most = 64;
 // What the service says beside its status is of no use here.
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }
 
+// As a configuration has it.
+std::string text_of(Millis time) {
+  const auto count = time.count();
+  return count % 1'000 == 0 ? std::to_string(count / 1'000) + "s" : std::to_string(count) + "ms";
+}
+
 }  // namespace
 
 struct HttpCaller::Call {
@@ -35,6 +41,7 @@ struct HttpCaller::Call {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &discard);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(question.timeout.count()));
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");  // The environment has no say in who is let in.
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "naru");
@@ -46,9 +53,22 @@ struct HttpCaller::Call {
     curl_slist_free_all(headers);
   }
 
+  HttpAnswer answer_to(CURLcode result) const {
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (result == CURLE_OK && status != 0) return {static_cast<int>(status), {}};
+    if (result != CURLE_OPERATION_TIMEDOUT) {
+      return {0, error[0] != '\0' ? error : curl_easy_strerror(result)};
+    }
+    const std::string time = text_of(question.timeout);
+    if (status == 0) return {0, "no answer within " + time};
+    return {0, "its answer " + std::to_string(status) + " had no end within " + time};
+  }
+
   HttpQuestion question;
   CURL* easy;
   curl_slist* headers = nullptr;
+  char error[CURL_ERROR_SIZE] = "";
 };
 
 HttpCaller::HttpCaller() {
@@ -92,7 +112,7 @@ std::vector<HttpQuestion> HttpCaller::take_waiting() {
 
 void HttpCaller::run() {
   std::map<CURL*, std::unique_ptr<Call>> calls;
-  const auto finish = [&](CURL* easy, int status) {
+  const auto finish = [&](CURL* easy, HttpAnswer answer) {
     const auto found = calls.find(easy);
     curl_multi_remove_handle(multi_, easy);
     const std::unique_ptr<Call> call = std::move(found->second);
@@ -101,7 +121,7 @@ void HttpCaller::run() {
       const std::lock_guard lock{mutex_};
       --open_;
     }
-    call->question.done(status);
+    call->question.done(std::move(answer));
   };
   const auto is_stopping = [&] {
     const std::lock_guard lock{mutex_};
@@ -112,23 +132,22 @@ void HttpCaller::run() {
       auto call = std::make_unique<Call>(std::move(each));
       CURL* const easy = call->easy;
       calls.emplace(easy, std::move(call));
-      if (curl_multi_add_handle(multi_, easy) != CURLM_OK) finish(easy, 0);
+      if (curl_multi_add_handle(multi_, easy) != CURLM_OK)
+        finish(easy, {0, "it could not be asked"});
     }
     int running = 0;
     curl_multi_perform(multi_, &running);
     int left = 0;
     while (const CURLMsg* const message = curl_multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
-      long status = 0;
-      if (message->data.result == CURLE_OK) {
-        curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
-      }
-      finish(message->easy_handle, static_cast<int>(status));
+      CURL* const easy = message->easy_handle;
+      finish(easy, calls.at(easy)->answer_to(message->data.result));
     }
     curl_multi_poll(multi_, nullptr, 0, longest_look, nullptr);
   }
-  while (!calls.empty()) finish(calls.begin()->first, 0);
-  for (const HttpQuestion& each : take_waiting()) each.done(0);
+  const HttpAnswer stopped{0, "narud stops"};
+  while (!calls.empty()) finish(calls.begin()->first, stopped);
+  for (const HttpQuestion& each : take_waiting()) each.done(stopped);
 }
 
 }  // namespace naru::broker

@@ -19,12 +19,16 @@
 
 namespace naru::broker {
 
+struct HttpAnswer {
+  int status = 0;
+  std::string fault;  // Status 0, there was no answer: why.
+};
+
 struct HttpQuestion {
   std::string url;
   std::string body;  // JSON, sent by POST.
   Millis timeout{0};
-  // 0: there was no answer.
-  std::function<void(int status)> done;
+  std::function<void(HttpAnswer)> done;
 };
 
 class HttpCaller {
@@ -36,7 +40,7 @@ class HttpCaller {
 
   // False: too many are under way; `done` is not called.
   bool ask(HttpQuestion question);
-  // Questions that are under way are answered with 0.
+  // Questions that are under way get no answer.
   void stop();
 
  private:

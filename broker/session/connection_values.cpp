@@ -27,6 +27,14 @@ AclSubject subject_of(const Connection& c) {
   return {c.identity, c.client_id, c.granted ? c.granted->values.get() : nullptr};
 }
 
+const KnownRight* find_right(const Connection& c, Access access, BytesView topic) {
+  if (!c.granted) return nullptr;
+  const auto found = std::ranges::find_if(c.granted->known, [&](const KnownRight& each) {
+    return each.access == access && each.topic == topic;
+  });
+  return found == c.granted->known.end() ? nullptr : &*found;
+}
+
 void learn_claims(Connection& c, const NamedValues& claims) {
   if (!claims.empty()) values_of(c).claims = claims;
 }

@@ -213,6 +213,7 @@ mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admis
     if (admission.failed) ++counters_.failed_access_calls;
     explain(c, Denial::Kind::connect, {}, admission.why);
     if (admission.verdict == Admission::Verdict::busy) return ReasonCode::server_busy;
+    if (admission.failed) return ReasonCode::server_unavailable;  // Its password may be right.
     const bool proved = connect.username || connect.password;
     return proved ? ReasonCode::bad_user_name_or_password : ReasonCode::not_authorized;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/session/connection_values.hpp"
 #include "broker/session/front.hpp"
 #include "storage/base/limits.hpp"
 
@@ -19,12 +20,10 @@ Access access_of(Denial::Kind kind) {
   return kind == Denial::Kind::publish ? Access::write : Access::read;
 }
 
-const KnownRight* find_right(const Connection& c, Access access, BytesView topic) {
-  if (!c.granted) return nullptr;
-  const auto found = std::ranges::find_if(c.granted->known, [&](const KnownRight& each) {
-    return each.access == access && each.topic == topic;
-  });
-  return found == c.granted->known.end() ? nullptr : &*found;
+Bytes why_denied(const KnownRight* known) {
+  // Of a filter in 3.x, which acl_file alone would let pass.
+  if (known == nullptr) return "acl_file refuses it, so acl_http_url was not asked";
+  return known->fault.empty() ? "acl_http_url denies it" : "acl_http_url failed: " + known->fault;
 }
 
 }  // namespace
@@ -45,12 +44,12 @@ bool Front::knows_right(Connection& c, Denial::Kind kind, BytesView topic) {
 void Front::on_right(ConnectionId id, const RightAnswer& answer) {
   Connection* const c = find(id);
   if (c == nullptr || c->rights_open == 0) return;
-  if (answer.failed) ++counters_.failed_access_calls;
+  if (!answer.fault.empty()) ++counters_.failed_access_calls;
   auto& rights = c->grants().known;
   std::erase_if(rights, [&](const KnownRight& each) {
     return now_ >= each.until || (each.access == answer.access && each.topic == answer.topic);
   });
-  rights.push_back({answer.topic, answer.access, answer.allowed, answer.failed,
+  rights.push_back({answer.topic, answer.access, answer.allowed, answer.fault,
                     now_ + std::max(answer.keep, shortest_keep)});
   if (--c->rights_open != 0) return;
   if (c->state == Connection::State::judging)
@@ -65,9 +64,7 @@ bool Front::was_granted(const Connection& c, Denial::Kind kind, BytesView topic)
   if (!c.asks_rights) return true;
   const KnownRight* const known = find_right(c, access_of(kind), topic);
   if (known != nullptr && known->allowed) return true;
-  explain(
-      c, kind, topic,
-      known == nullptr || known->failed ? "acl_http_url gave no answer" : "acl_http_url denies it");
+  explain(c, kind, topic, why_denied(known));
   return false;
 }
 

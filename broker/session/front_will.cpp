@@ -1,5 +1,6 @@
 // Front's part that judges the wills of those who come in.
 
+#include "broker/session/connection_values.hpp"
 #include "broker/session/delayed_topic.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
@@ -31,10 +32,10 @@ mqtt::ReasonCode Front::judge_will(Connection& c, mqtt::Connect& connect) {
     explain(c, Denial::Kind::publish, topic, Bytes{lacks->why});
     return c.version == Version::v5 ? lacks->reason : ReasonCode::not_authorized;
   }
-  if ((!c.is_ruled() || may(c, Denial::Kind::publish, topic)) &&
-      was_granted(c, Denial::Kind::publish, topic)) {
-    return ReasonCode::success;
-  }
+  const bool by_files = !c.is_ruled() || may(c, Denial::Kind::publish, topic);
+  if (by_files && was_granted(c, Denial::Kind::publish, topic)) return ReasonCode::success;
+  const KnownRight* const right = by_files ? find_right(c, Access::write, topic) : nullptr;
+  if (right != nullptr && !right->fault.empty()) return ReasonCode::server_unavailable;
   if (c.version == Version::v5) return ReasonCode::not_authorized;
   connect.will.reset();  // As mosquitto has it: the client comes in, its will goes nowhere.
   return ReasonCode::success;

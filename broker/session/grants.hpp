@@ -21,7 +21,7 @@ struct KnownRight {
   Bytes topic;
   Access access = Access::read;
   bool allowed = false;
-  bool failed = false;
+  Bytes fault;  // There was no answer: why.
   Instant until;
 };
 

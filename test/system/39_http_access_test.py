@@ -5,6 +5,7 @@ import time
 import pytest
 
 from access_service import AccessService
+from certificates import Authority
 from narud_server import let_pass, naru_binary, narud_binary, wait_until
 from raw_mqtt import (V5, V311, Kind, Will, connect_packet, publish_packet, subscribe_packet)
 
@@ -43,6 +44,14 @@ def refused(version):
     return 0x86 if version == V5 else 4
 
 
+def unavailable(version):
+    return 0x88 if version == V5 else 3
+
+
+def explained(broker, text):
+    wait_until(lambda: text in broker.log(), what=f"'{text}' in the log")
+
+
 # ---- who comes in ----------------------------------------------------------------------------
 
 
@@ -62,31 +71,51 @@ def test_the_service_decides_who_comes_in(gated, service, join, dial, version):
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 404, 500, 503])
-def test_any_other_answer_is_a_refusal_and_counted(gated, service, dial, status):
+def test_any_other_answer_is_a_failure_and_counted(gated, service, dial, status):
     service.allow = lambda question: status
     broker = gated()
-    dial(broker).connect("c", refused(V5), username="a", password="b")
+    dial(broker).connect("c", unavailable(V5), username="a", password="b")
     assert broker.counter("failed_access_calls") == 1
+    explained(broker, f"auth_http_url failed: it answered {status}")
     assert service.asked("/elsewhere") == [], "nobody follows it elsewhere"
 
 
-def test_no_answer_in_time_is_a_refusal(gated, service, dial, join):
+def test_no_answer_in_time_is_a_failure(gated, service, dial, join, version):
     broker = gated("auth_http_timeout 300ms")
     service.allow = lambda question: None
     begun = time.monotonic()
-    dial(broker).connect("c", refused(V5), username="a", password="b")
+    dial(broker, version).connect("c", unavailable(version), username="a", password="b")
     assert time.monotonic() - begun < 5
     assert broker.counter("failed_access_calls") == 1
+    explained(broker, "auth_http_url failed: no answer within 300ms")
     service.allow = lambda question: 200
     join(broker, V5, username="a", password="b").ping()
 
 
-def test_a_service_that_is_away_lets_nobody_in(start_broker, dial, service):
+def test_a_service_that_is_away_lets_nobody_in(start_broker, dial):
     gone = AccessService()
     gone.close()
     broker = start_broker(f"allow_anonymous false\nauth_http_url {gone.url}/auth")
-    dial(broker).connect("c", refused(V5), username="a", password="b")
+    dial(broker).connect("c", unavailable(V5), username="a", password="b")
     assert broker.counter("failed_access_calls") == 1
+    explained(broker, "auth_http_url failed: Failed to connect to 127.0.0.1")
+
+
+def test_a_service_that_closes_without_an_answer_is_named(gated, service, dial):
+    service.allow = lambda question: 0
+    broker = gated()
+    dial(broker).connect("c", unavailable(V5), username="a", password="b")
+    explained(broker, "auth_http_url failed: Empty reply from server")
+
+
+def test_a_service_whose_certificate_is_refused_is_named(start_broker, dial, service, tmp_path):
+    authority = Authority(tmp_path)
+    identity = authority.issue("service", "127.0.0.1", alternative="IP:127.0.0.1")
+    service.use_tls(identity)
+    broker = start_broker(f"allow_anonymous false\nauth_http_url {service.url}/auth")
+    dial(broker).connect("c", unavailable(V5), username="a", password="b")
+    explained(broker, "auth_http_url failed: SSL certificate problem")
+    assert service.questions == []
 
 
 def test_a_slow_service_holds_up_nobody_else(gated, service, dial, join):
@@ -239,7 +268,14 @@ def test_no_answer_allows_nothing(ruled, service, join):
     client.send(publish_packet("a", b"x", 1, 9))
     assert client.expect(Kind.PUBACK).code == NOT_AUTHORIZED
     assert broker.counter("failed_access_calls") == 2
-    wait_until(lambda: "acl_http_url gave no answer" in broker.log())
+    explained(broker, "acl_http_url failed: it answered 500")
+
+
+def test_a_will_that_the_service_did_not_answer_for_is_no_refusal(ruled, service, dial, version):
+    service.allow = lambda question: 500
+    broker = ruled()
+    dial(broker, version).connect("c", unavailable(version), will=Will("a", b"x", 1))
+    explained(broker, "acl_http_url failed: it answered 500")
 
 
 def test_a_will_is_asked_for_as_well(ruled, service, join, dial):

@@ -1,11 +1,13 @@
 """A service of an operator that says who may come in and do what, over HTTP."""
 import http.server
 import json
+import ssl
 import threading
 
 
 class AccessService:
-    """allow: called with the parsed question, returns a status; None holds the answer back."""
+    """allow: called with the parsed question, returns a status; None holds the answer back, and 0
+    closes without one."""
 
     def __init__(self):
         self.questions = []
@@ -23,6 +25,9 @@ class AccessService:
                 question["path"] = self.path
                 service.questions.append(question)
                 status = service.allow(question)
+                if status == 0:
+                    self.close_connection = True
+                    return
                 if status is None:
                     service.held.wait(30)
                     status = 200
@@ -47,6 +52,15 @@ class AccessService:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
+
+    def use_tls(self, identity):
+        """identity: the paths of a certificate and its key. Before the first question."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*identity)
+        # The handshake is of the thread that reads, so that one that fails ends only itself.
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                 do_handshake_on_connect=False)
+        self.url = f"https://127.0.0.1:{self.server.server_port}"
 
     def close(self):
         self.held.set()

@@ -79,6 +79,18 @@ TEST_CASE("Front tells a refused client why", "[session][gate]") {
   CHECK(shard.is_closing());
 }
 
+TEST_CASE("Front tells a client whose judge has failed that it is not its password",
+          "[session][gate]") {
+  Shard shard;
+  shard.hear(connect_packet({}, {}, "alice"));
+  shard.answer({Verdict::refused, "auth_http_url failed: it answered 500", true});
+  CHECK(shard.said_one(PacketType::connack).reason == ReasonCode::server_unavailable);
+  CHECK(shard.is_closing());
+  CHECK(shard.core.counters().failed_access_calls == 1);
+  REQUIRE(shard.core.output().denials.size() == 1);
+  CHECK(shard.core.output().denials[0].why == "auth_http_url failed: it answered 500");
+}
+
 TEST_CASE("Front gives up on a client that is judged for too long", "[session][gate]") {
   Shard shard;
   shard.hear(connect_packet({}, {}, "alice"));

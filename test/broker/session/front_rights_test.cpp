@@ -45,7 +45,7 @@ std::unique_ptr<Shard> asking() {
 
 void answer(Shard& shard, BytesView topic, Access access, bool allowed) {
   shard.turn([&] {
-    shard.core.front().on_right(id, {Bytes{topic}, access, allowed, false, Millis{60'000}});
+    shard.core.front().on_right(id, {Bytes{topic}, access, allowed, {}, Millis{60'000}});
   });
 }
 
@@ -99,6 +99,35 @@ TEST_CASE("All filters of a packet are asked for at once", "[session][gate]") {
   CHECK(shard->hear(packet) == packet.size());
   CHECK(shard->said_one(PacketType::suback).type == PacketType::suback);
   CHECK(shard->core.counters().denied_subscribes == 1);
+}
+
+TEST_CASE("A client with a will hears whether it lacks the right or the service failed",
+          "[session][gate]") {
+  struct Row {
+    Bytes fault, why;
+    ReasonCode reason;
+  };
+  const Row row = GENERATE(values<Row>({
+      {"", "acl_http_url denies it", ReasonCode::not_authorized},
+      {"it answered 500", "acl_http_url failed: it answered 500", ReasonCode::server_unavailable},
+  }));
+  Shard shard;
+  shard.gate.admission = {Verdict::admitted};
+  shard.gate.asks = true;
+  mqtt::Connect packet;
+  packet.client_id = "car1";
+  packet.will.emplace().topic = "a";
+  Bytes bytes;
+  mqtt::encode(packet, bytes);
+  shard.hear(bytes);
+  CHECK(asked(shard) == std::vector<Bytes>{"a"});
+  shard.turn([&] {
+    shard.core.front().on_right(id, {"a", Access::write, false, row.fault, Millis{0}});
+  });
+  CHECK(shard.said_one(PacketType::connack).reason == row.reason);
+  CHECK(shard.core.counters().failed_access_calls == (row.fault.empty() ? 0 : 1));
+  REQUIRE(shard.core.output().denials.size() == 1);
+  CHECK(shard.core.output().denials[0].why == row.why);
 }
 
 TEST_CASE("A right that is answered after its client has gone is forgotten", "[session][gate]") {
