@@ -160,7 +160,8 @@ std::optional<ScramAccount> NodeGate::scram_account(ListenerNumber listener, Byt
 
 bool NodeGate::still_admits(ListenerNumber listener, BytesView user, std::uint64_t proof) const {
   const Door to = door(listener);
-  if (proof != 0 && (to.tokens.has(proof) || to.service.proof() == proof)) return true;
+  if (proof != 0 && to.tokens.has(proof)) return true;
+  if (proof != 0 && to.is_asked_about(user) && to.service.proof() == proof) return true;
   if (user.empty() || !to.proves_names()) return to.anonymous;
   return proof != 0 && to.passwords && to.passwords->proof_of(user) == proof;
 }

@@ -12,7 +12,7 @@ from raw_mqtt import (V5, V311, Kind, Will, connect_packet, publish_packet, subs
 pytestmark = pytest.mark.core
 
 NOT_AUTHORIZED = 0x87
-BUSY = 0x89
+ADMINISTRATIVE_ACTION = 0x98
 
 
 @pytest.fixture
@@ -163,6 +163,46 @@ def test_users_of_the_password_file_are_not_asked_for(gated, service, join, dial
     assert service.questions == []
     join(broker, V5, username="bob", password="b").ping()
     assert [question["user"] for question in service.questions] == ["bob"]
+
+
+def reload(broker, old="", new=""):
+    text = broker.config_file.read_text()
+    assert old in text
+    broker.config_file.write_text(text.replace(old, new) if old else text)
+    status, answer = broker.api("POST", "/v1/config/reload")
+    assert status == 200, answer
+
+
+def test_a_line_in_the_password_file_ends_whom_the_service_let_in(gated, service, join, dial,
+                                                                  tmp_path):
+    file = tmp_path / "passwords"
+    file.touch()
+    broker = gated(f"password_file {file}")
+    dev, other = [join(broker, V5, user, username=user, password="x") for user in ("dev", "other")]
+    reload(broker)
+    dev.ping()
+    subprocess.run([naru_binary(), "passwd", str(file), "dev"], input="y\n", text=True, check=True,
+                   stdout=subprocess.PIPE, timeout=30)
+    reload(broker)
+    dev.expect_refusal(ADMINISTRATIVE_ACTION)
+    dial(broker).connect("dev", refused(V5), username="dev", password="x")
+    other.ping()
+
+
+def test_another_service_or_a_kick_ends_whom_this_one_let_in(gated, service, join):
+    """Not its second thoughts: nobody's password is kept to ask it again."""
+    broker = gated()
+    one, two = [join(broker, V5, name, username=name, password="x") for name in ("one", "two")]
+    service.allow = lambda question: 403
+    reload(broker)
+    one.ping()
+    done = subprocess.run([naru_binary(), "--socket", broker.api_socket, "clients", "kick", "one"],
+                          stdout=subprocess.PIPE, timeout=30, check=False)
+    assert done.returncode == 0
+    one.expect_refusal(ADMINISTRATIVE_ACTION)
+    two.ping()
+    reload(broker, f"{service.url}/auth", f"{service.url}/auth2")
+    two.expect_refusal(ADMINISTRATIVE_ACTION)
 
 
 def test_a_password_that_is_no_text_is_refused_unasked(gated, service, dial):

@@ -136,6 +136,30 @@ TEST_CASE("NodeGate gives unknown users an account that nobody can prove", "[gat
   CHECK(none->nonce.find(',') == Bytes::npos);
 }
 
+TEST_CASE("What a service has said counts while it is the one to ask about the user", "[gate]") {
+  const Files files;
+  Config config = with_files(files.write("p", line_of("alice", "one")), "");
+  config.auth_http_url = "http://access.example/auth";
+  NodeGate gate;
+  REQUIRE(gate.load(config).has_value());
+  CHECK(gate.admit(named("dev", "x")).verdict == Admission::Verdict::later);
+  const std::uint64_t proof = gate.service_for(0, "dev").proof();
+  REQUIRE(proof != 0);
+  CHECK(gate.still_admits(0, "dev", proof));
+
+  SECTION("and not once password_file has a line for it") {
+    files.write("p", line_of("alice", "one") + line_of("dev", "two"));
+    REQUIRE(gate.load(config).has_value());
+    CHECK_FALSE(gate.still_admits(0, "dev", proof));
+    CHECK(gate.still_admits(0, "other", proof));
+  }
+  SECTION("and not once another service is asked") {
+    config.auth_http_url = "http://access.example/auth2";
+    REQUIRE(gate.load(config).has_value());
+    CHECK_FALSE(gate.still_admits(0, "dev", proof));
+  }
+}
+
 TEST_CASE("NodeGate says which client ids there may be", "[gate]") {
   Config config = with_files("", "");
   config.clientid_prefixes = "car-";
