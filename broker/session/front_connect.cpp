@@ -43,6 +43,12 @@ Bytes new_client_id(const ShardSettings& settings, Rng& rng) {
   }
 }
 
+// The name that a token proves, where CONNECT gives none. Valid as long as the admission.
+void take_proved_name(const ClientIdRule& ids, const Admission& admission, mqtt::Connect& connect) {
+  const bool nameless = ids.from == From::user && connect.client_id.empty();
+  if (nameless && admission.is_admitted()) connect.client_id = admission.user;
+}
+
 // In 3.x the level says so, in MQTT 5 a bridge of ours does.
 bool is_from_bridge(const mqtt::Connect& connect) {
   return connect.bridge || !mqtt::bridge_node(connect.user_properties).empty();
@@ -93,21 +99,24 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
     refuse(c, c.peer.refusal);
     return true;
   }
-  if (!connect.client_id.empty()) {
+  const auto hands_over = [&] {
+    if (connect.client_id.empty()) return false;
     const std::uint16_t shard = settings_.shard_of_lane(cluster::lane_of(connect.client_id));
-    if (shard != settings_.shard) {
-      const ConnectionId id = c.id;
-      output_.hand_overs.push_back({id, shard, std::move(c.peer)});
-      deadlines_.cancel(id);
-      connections_.erase(id);
-      return false;
-    }
-  }
+    if (shard == settings_.shard) return false;
+    const ConnectionId id = c.id;
+    output_.hand_overs.push_back({id, shard, std::move(c.peer)});
+    deadlines_.cancel(id);
+    connections_.erase(id);
+    return true;
+  };
+  if (hands_over()) return false;
   if (connect.authentication_method) {
     begin_proving(c, connect, frame);
     return true;
   }
   const Admission admission = ask(c, connect);
+  take_proved_name(gate_.client_ids(c.peer.listener), admission, connect);
+  if (hands_over()) return false;
   if (admission.verdict != Admission::Verdict::later) {
     enter(c, connect, frame, admission);
     return true;
@@ -147,6 +156,7 @@ void Front::enter_held(Connection& c, const Admission& admission) {
                           1 + mqtt::varint_size(held.size()) + held.size()};
   mqtt::Connect connect;
   if (!read_connect(c, frame, connect)) return;
+  take_proved_name(gate_.client_ids(c.peer.listener), admission, connect);
   // A reload may have changed where ids come from, and with it the lane.
   const bool is_here =
       connect.client_id.empty() ||

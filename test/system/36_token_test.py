@@ -126,6 +126,20 @@ def test_without_a_user_name_the_token_names_the_user(start_broker, join, keys, 
     assert client.subscribe("of/car8", 1) == NOT_AUTHORIZED
 
 
+def test_the_name_of_a_token_is_the_client_id(start_broker, dial, keys):
+    """On whichever shard its packet comes in."""
+    broker = closed_broker(start_broker, f"jwt_secret_file {keys.secret}",
+                           "shards 3", "listener auto 127.0.0.1", "clientid_from username")
+    for number in range(8):
+        client, name = dial(broker), f"car{number}"
+        connack = client.connect("whatever", password=token(name))
+        assert connack.code == 0
+        assert broker.session(name)["user"] == name
+        assert client.subscribe("t", 1) == 1
+        client.ping()
+    assert broker.session("whatever") is None
+
+
 def test_the_acl_of_a_token_narrows_what_its_client_may(start_broker, join, dial, keys, tmp_path):
     acl = tmp_path / "acl"
     acl.write_text("pattern readwrite car/#\npattern readwrite both\n")

@@ -91,6 +91,37 @@ TEST_CASE("Front tells a client whose judge has failed that it is not its passwo
   CHECK(shard.core.output().denials[0].why == "auth_http_url failed: it answered 500");
 }
 
+TEST_CASE("Where ids come from names, that of a token counts as well", "[session][gate]") {
+  Shard shard;
+  shard.gate.ids.from = ClientIdRule::From::user;
+  shard.gate.admission = {Verdict::admitted};
+  SECTION("of a token that names its user") {
+    shard.gate.admission.user = "u1";
+    shard.hear(connect_packet());
+    CHECK(shard.said_one(PacketType::connack).reason == ReasonCode::success);
+    const Connection* const c = std::as_const(shard.core.front()).find(id);
+    CHECK(c->client_id == "u1");
+    CHECK(c->identity == "u1");
+  }
+  SECTION("after the right for its will was asked for, too") {
+    shard.gate.admission.user = "u1";
+    shard.gate.asks = true;
+    mqtt::Connect packet;
+    packet.will.emplace().topic = "a";
+    Bytes bytes;
+    mqtt::encode(packet, bytes);
+    shard.hear(bytes);
+    CHECK(shard.said().empty());
+    shard.turn([&] { shard.core.front().on_right(id, {"a", Access::write, true, {}, Millis{0}}); });
+    CHECK(shard.said_one(PacketType::connack).reason == ReasonCode::success);
+    CHECK(std::as_const(shard.core.front()).find(id)->client_id == "u1");
+  }
+  SECTION("and without either there is none") {
+    shard.hear(connect_packet());
+    CHECK(shard.said_one(PacketType::connack).reason == ReasonCode::not_authorized);
+  }
+}
+
 TEST_CASE("Front gives up on a client that is judged for too long", "[session][gate]") {
   Shard shard;
   shard.hear(connect_packet({}, {}, "alice"));

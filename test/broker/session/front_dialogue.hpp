@@ -31,13 +31,14 @@ class ScriptedGate final : public Gate {
     return ScramAccount{make_scram_keys("pencil", *decode_base64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096),
                         7, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"};
   }
-  ClientIdRule client_ids(ListenerNumber) const override { return {}; }
+  ClientIdRule client_ids(ListenerNumber) const override { return ids; }
   bool still_admits(ListenerNumber, BytesView, std::uint64_t) const override { return admits; }
   std::shared_ptr<const Acl> acl_of(ListenerNumber) const override { return acl; }
   bool asks_rights(ListenerNumber) const override { return asks; }
   bool admits_will(const AclSubject&, BytesView) const override { return true; }
 
   Admission admission{Verdict::later};
+  ClientIdRule ids;
   bool admits = true, offers_scram = true, asks = false;
   std::shared_ptr<const Acl> acl;
 };
