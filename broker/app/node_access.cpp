@@ -4,19 +4,13 @@
 #include <boost/asio/post.hpp>
 
 #include "broker/app/node.hpp"
+#include "broker/session/denials.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
 
 namespace asio = boost::asio;
 using Verdict = Admission::Verdict;
-
-namespace {
-
-// Without its port, so that a client that comes again is asked for in the same words.
-BytesView host_of(BytesView address) { return address.substr(0, address.rfind(':')); }
-
-}  // namespace
 
 void Node::answer(std::uint16_t shard, std::uint64_t connection, const Admission& admission) {
   shards_[shard]->post([connection, admission](ShardCore& core) {
@@ -46,6 +40,7 @@ void Node::judge_later(std::uint16_t shard, Application application) {
 
 void Node::ask_about(std::uint16_t shard, const Application& application,
                      const AccessService& service) {
+  // Without its port, so that a client that comes again is asked for in the same words.
   const AccessSubject who{application.client_id, *application.user, host_of(application.address)};
   std::string text = connect_question(who, application.password);
   const std::uint64_t connection = application.connection;

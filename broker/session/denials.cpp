@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "storage/base/limits.hpp"
+
 namespace naru::broker {
 
 namespace {
@@ -38,6 +40,22 @@ constexpr auto kinds = std::to_array<KindRow>({
 
 const KindRow& row_of(Denial::Kind kind) { return kinds[static_cast<std::size_t>(kind)]; }
 
+// Between characters.
+void cut(Bytes& text, std::size_t most = Denials::held_text_most) {
+  if (text.size() <= most) return;
+  std::size_t end = most;
+  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;
+  text = text.substr(0, end) + "...";
+}
+
+// No name has a zero byte in it.
+void write_key(Denial::Kind kind, const DeniedClient& who, Bytes& key) {
+  key.assign(1, static_cast<char>(kind));
+  key.append(who.client_id.substr(0, limits::client_id_bytes)).push_back('\0');
+  key.append(who.user.substr(0, Denials::held_text_most)).push_back('\0');
+  key.append(who.host);
+}
+
 }  // namespace
 
 std::optional<NotOffered> find_not_offered(const ShardSettings& settings, const Peer& peer,
@@ -55,22 +73,62 @@ const char* name_of(Denial::Kind kind) { return row_of(kind).name; }
 mqtt::ReasonCode reason_of(Denial::Kind kind) { return row_of(kind).reason; }
 const char* why_of(Denial::Kind kind) { return row_of(kind).why; }
 
-bool Denials::take(Denial::Kind kind, BytesView client_id, Instant now) {
-  ++(counters_.*row_of(kind).counter);
-  const RateLimit::Verdict verdict = limit_.ask(client_id, now);
-  more_ = verdict.swallowed;
-  return verdict.pass;
+void Denials::count(Denial::Kind kind) { ++(counters_.*row_of(kind).counter); }
+
+bool Denials::take(Denial::Kind kind, const DeniedClient& who, Instant now) {
+  count(kind);
+  write_key(kind, who, key_);
+  auto place = places_.find(key_);
+  if (place == places_.end() && places_.size() >= places_most) {
+    key_.clear();  // The place of all who find none.
+    place = places_.find(key_);
+  }
+  holder_ = nullptr;
+  if (place == places_.end()) {
+    place = places_.emplace(key_, nullptr).first;
+    ends_.push_back({now + minute, place});
+    return true;
+  }
+  if (place->second) {
+    ++place->second->more;
+    return false;
+  }
+  holder_ = &place->second;
+  return true;
 }
 
 void Denials::tell(Denial denial) {
-  denial.more = more_;
+  if (holder_ == nullptr) {
+    output_.denials.push_back(std::move(denial));
+    return;
+  }
+  cut(denial.client_id, limits::client_id_bytes);
+  for (Bytes* const text : {&denial.user, &denial.topic, &denial.why}) cut(*text);
+  *holder_ = std::make_unique<Denial>(std::move(denial));
+}
+
+void Denials::insist(Denial denial) {
+  count(denial.kind);
   output_.denials.push_back(std::move(denial));
 }
 
 void Denials::turn_away(Denial::Kind kind, BytesView address, Instant now) {
-  // Whatever its port.
-  if (!take(kind, address.substr(0, address.rfind(':')), now)) return;
+  if (!take(kind, {{}, {}, host_of(address)}, now)) return;
   tell({kind, {}, {}, Bytes{address}, {}, why_of(kind), 0});
+}
+
+void Denials::on_time(Instant now) {
+  while (next() <= now && !ends_.empty()) {
+    const Places::iterator place = ends_.front().place;
+    ends_.pop_front();
+    if (!place->second) {
+      places_.erase(place);
+      continue;
+    }
+    output_.denials.push_back(std::move(*place->second));
+    place->second.reset();
+    ends_.push_back({now + minute, place});
+  }
 }
 
 }  // namespace naru::broker

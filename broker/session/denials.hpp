@@ -1,17 +1,21 @@
 // broker/session/denials.hpp
 //
-// Denials counts what clients were not allowed to do, by kind, and tells of one a client and
-// minute.
+// Denials counts what clients were not allowed to do, by kind, and tells of it: of the first at
+// once, and at the end of each minute of one of those that followed it. The minute is each
+// client's, under each user name and for each kind.
 //
 // Sans-IO. Lives on one shard; not thread-safe. Owned by Front; counters and output must outlive
-// it. Bounded by RateLimit's places: beyond them clients share one.
+// it. Bounded by places_most: beyond them clients share one. Texts that are held back are cut.
 #pragma once
 
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 
 #include "broker/session/shard_output.hpp"
 #include "broker/session/shard_settings.hpp"
-#include "storage/base/rate_limit.hpp"
 
 namespace naru::broker {
 
@@ -29,22 +33,50 @@ struct NotOffered {
 std::optional<NotOffered> find_not_offered(const ShardSettings& settings, const Peer& peer,
                                            mqtt::Qos qos, bool retain);
 
+// Whose minute it is. Names that are not proved yet count for the host they come from alone.
+struct DeniedClient {
+  BytesView client_id, user;
+  BytesView host;  // Empty: it has come in.
+};
+
+// Without its port.
+inline BytesView host_of(BytesView address) { return address.substr(0, address.rfind(':')); }
+
 class Denials {
  public:
+  static constexpr Seconds minute{60};
+  static constexpr std::size_t places_most = 4'096;
+  static constexpr std::size_t held_text_most = 256;
+
   Denials(ShardCounters& counters, ShardOutput& output) : counters_(counters), output_(output) {}
 
-  // Counts it, and says whether this one is to be told.
-  bool take(Denial::Kind kind, BytesView client_id, Instant now);
+  // Counts it, and says whether tell() is to have it, to tell now or later.
+  bool take(Denial::Kind kind, const DeniedClient& who, Instant now);
   // REQUIRES: take() has just said so.
   void tell(Denial denial);
-  // Both, for a connection that a limit keeps out.
+  // Counts it and tells of it, whatever was told before.
+  void insist(Denial denial);
+  // take() and tell(), for a connection that a limit keeps out.
   void turn_away(Denial::Kind kind, BytesView address, Instant now);
 
+  void on_time(Instant now);  // Tells of what was held back until now.
+  Instant next() const { return ends_.empty() ? Instant::never() : ends_.front().at; }
+
  private:
+  // -> what is held back: the first, with how many more there were.
+  using Places = std::map<Bytes, std::unique_ptr<Denial>, std::less<>>;
+  struct End {
+    Instant at;
+    Places::iterator place;
+  };
+  void count(Denial::Kind kind);
+
   ShardCounters& counters_;
   ShardOutput& output_;
-  RateLimit limit_{Seconds{60}, 4'096};
-  std::uint64_t more_ = 0;
+  Places places_;
+  std::deque<End> ends_;                       // One for each place, the earliest first.
+  std::unique_ptr<Denial>* holder_ = nullptr;  // Where tell() puts it; null: it tells at once.
+  Bytes key_;                                  // Of the denial at hand.
 };
 
 // connect, publish, subscribe, deliver, connection or rate.

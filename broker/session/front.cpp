@@ -16,6 +16,10 @@ namespace {
 constexpr Seconds turning_away{2};            // For whom a limit keeps out to say CONNECT.
 constexpr std::size_t open_acks_max = 4'096;  // Of a 3.x client, which knows no Receive Maximum.
 
+Denial denial_of(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why) {
+  return {kind, c.client_id, c.identity, c.peer.address, Bytes{topic}, std::move(why), 0};
+}
+
 }  // namespace
 
 Front::Front(const ShardSettings& settings, RouteTable& routes, const Gate& gate,
@@ -289,7 +293,11 @@ void Front::reload() {
 void Front::withdraw(ConnectionId id, BytesView why) {
   Connection* const c = find(id);
   if (c == nullptr || c->state == Connection::State::closing) return;
-  explain(*c, Denial::Kind::connect, {}, Bytes{why});
+  if (c->is_in()) {
+    denials_.insist(denial_of(*c, Denial::Kind::connect, {}, Bytes{why}));
+  } else {
+    explain(*c, Denial::Kind::connect, {}, Bytes{why});
+  }
   end(*c, ReasonCode::administrative_action);
 }
 
@@ -322,10 +330,9 @@ bool Front::may(const Connection& c, Denial::Kind kind, BytesView topic) {
 }
 
 void Front::explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why) {
-  // Who gives no id is known by where it comes from, whatever its port.
-  const BytesView host = BytesView{c.peer.address}.substr(0, c.peer.address.rfind(':'));
-  if (!denials_.take(kind, c.client_id.empty() ? host : BytesView{c.client_id}, now_)) return;
-  denials_.tell({kind, c.client_id, c.identity, c.peer.address, Bytes{topic}, std::move(why), 0});
+  const BytesView host = c.is_in() ? BytesView{} : host_of(c.peer.address);
+  if (!denials_.take(kind, {c.client_id, c.identity, host}, now_)) return;
+  denials_.tell(denial_of(c, kind, topic, std::move(why)));
 }
 
 Route Front::route_of(const Connection& c) const {

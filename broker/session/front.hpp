@@ -37,7 +37,7 @@ class Front final : public LiveSink {
   void sending(ConnectionId id);
   void drained(ConnectionId id);  // It has sent enough to be read from again.
   void on_time(Instant now, StoreMillis store_now, WallMillis wall);
-  Instant next_deadline() const { return std::min(deadlines_.next(), throttle_.next()); }
+  Instant next_deadline() const;
   void resume_paused();
   void set_room(bool enough);  // On the disk: who is held for it may come back.
   // An operator ends it; an MQTT 5 client hears 0x98 and the text. False: it is not connected.

@@ -32,10 +32,15 @@ bool Front::waits_for_rate(Connection& c, const mqtt::Frame& frame) {
   return true;
 }
 
+Instant Front::next_deadline() const {
+  return std::min({deadlines_.next(), throttle_.next(), denials_.next()});
+}
+
 void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
   now_ = now;
   store_now_ = store_now;
   wall_ = wall;
+  denials_.on_time(now);
   acked_commands_.clear();
   while (const auto id = throttle_.take_one_due(now)) {
     Connection* const c = find(*id);

@@ -94,7 +94,7 @@ struct Answered {
   bool failed = false;
 };
 
-// What a client was not allowed to do, for the log: the first of each client and minute.
+// What a client was not allowed to do, for the log (broker/session/denials.hpp).
 struct Denial {
   enum class Kind : std::uint8_t {
     connect,
@@ -118,7 +118,7 @@ struct Denial {
   Bytes client_id, user, address;
   Bytes topic;  // Or filter; empty: connect.
   Bytes why;
-  std::uint64_t more = 0;  // Of the same client, since the last that was told.
+  std::uint64_t more = 0;  // Of the same client, user and kind, since the last that was told.
 };
 
 struct ShardOutput {

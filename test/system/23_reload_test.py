@@ -80,6 +80,27 @@ def test_who_is_not_let_in_any_more_is_ended(start_broker, join, dial, passwords
     dial(broker, version).connect("carol", refused, username="carol", password="c")
 
 
+def test_who_is_ended_has_its_line_whatever_was_told_before(start_broker, join, dial, passwords,
+                                                            acl):
+    file = passwords({"bob": "b"})
+    broker = start_broker(f"allow_anonymous false\npassword_file {file}\n"
+                          f"acl_file {acl('topic read a')}")
+    dial(broker).connect("car1", 0x86, username="bob", password="wrong")
+    client = join(broker, V5, "car1", username="bob", password="b")
+    assert client.publish("a", b"", 1).code == NOT_AUTHORIZED
+    passwords({"bob": "new"})
+    reload(broker)
+    client.expect_refusal(ADMINISTRATIVE_ACTION)
+
+    def told():
+        return [line for line in broker.log().splitlines() if " denied " in line]
+
+    wait_until(lambda: len(told()) >= 3, what="three lines")
+    for line, part in zip(told(), ["password is wrong", "what=publish", "after the reload"]):
+        assert part in line and "client=car1" in line and "user=bob" in line, line
+    assert len(told()) == 3
+
+
 def test_a_right_that_ended_delivers_nothing_more(start_broker, join, acl, version):
     file = acl("topic #\n")
     broker = start_broker(f"acl_file {file}")

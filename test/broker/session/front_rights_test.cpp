@@ -130,6 +130,48 @@ TEST_CASE("A client with a will hears whether it lacks the right or the service 
   CHECK(shard.core.output().denials[0].why == row.why);
 }
 
+TEST_CASE("Whom a reload ends has its line in the log, whatever was told before",
+          "[session][gate]") {
+  Shard shard;
+  shard.gate.admission = {Verdict::admitted};
+  shard.gate.acl = std::make_shared<const Acl>(*Acl::parse("topic read a\n", "acl"));
+  shard.hear(connect_packet());
+  shard.hear(publish_packet("a", 1));
+  shard.hear(publish_packet("a", 2));
+  const auto told = [&] { return std::exchange(shard.core.output().denials, {}); };
+  CHECK(told().size() == 1);
+  shard.gate.admits = false;
+  shard.turn([&] { shard.core.reload(ShardSettings{}); });
+  CHECK(shard.is_closing());
+  const auto ended = told();
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].kind == Denial::Kind::connect);
+  CHECK(ended[0].client_id == "car1");
+  CHECK(ended[0].why.find("after the reload") != Bytes::npos);
+
+  // What was held back needs no further denial.
+  CHECK(shard.core.next_deadline() <= shard.now + Seconds{60});
+  shard.now = shard.now + Seconds{60};
+  shard.turn([] {});
+  const auto held = told();
+  REQUIRE(held.size() == 1);
+  CHECK(held[0].kind == Denial::Kind::publish);
+}
+
+TEST_CASE("A client id that is only claimed does not silence its client", "[session][gate]") {
+  Shard shard;
+  const auto told = [&] { return std::exchange(shard.core.output().denials, {}); };
+  shard.gate.admission = {Verdict::refused, "the password is wrong"};
+  shard.hear(connect_packet());  // From 10.0.0.1.
+  CHECK(told().size() == 1);
+  shard.turn([&] {
+    shard.core.front().closed(id);
+    shard.core.front().opened(id, {"10.0.0.2:5", 0});
+  });
+  shard.hear(connect_packet());
+  CHECK(told().size() == 1);
+}
+
 TEST_CASE("A right that is answered after its client has gone is forgotten", "[session][gate]") {
   const auto shard = asking();
   shard->hear(publish_packet("a", 1));
