@@ -3,9 +3,11 @@
 #include "broker/auth/password_file.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <utility>
 
+#include "broker/auth/digest.hpp"
 #include "broker/auth/text_file.hpp"
 #include "storage/base/limits.hpp"
 #include "storage/base/options.hpp"
@@ -17,6 +19,15 @@ bool can_stand_in_line(std::string_view user) {
   const auto breaks = [](char c) { return c == ':' || (c >= 0 && c < ' ') || c == 0x7f; };
   return !user.empty() && user.size() <= limits::string_bytes && trim(user) == user &&
          !user.starts_with('#') && std::none_of(user.begin(), user.end(), breaks);
+}
+
+// Stands for a name in this process; nobody else can work it out.
+std::uint64_t number_of(std::string_view user) {
+  static const Bytes secret = random_bytes(sha256_bytes);
+  const Bytes digest = hmac_sha256(secret, user);
+  std::uint64_t number = 0;
+  std::memcpy(&number, digest.data(), sizeof number);
+  return number;
 }
 
 }  // namespace
@@ -37,12 +48,11 @@ std::string PasswordFile::add_line(std::string_view line) {
   if (!can_stand_in_line(user)) return "the name of the user is empty or has odd characters";
   auto hash = parse_password_hash(trim(line.substr(colon + 1)));
   if (!hash) return hash.error().text;
-  if (!users_.emplace(user, *hash).second) {
+  if (!users_.emplace(user, hashes_.size()).second) {
     return "the user '" + std::string{user} + "' stands in an earlier line already";
   }
-  decoy_ = std::move(*hash);
-  has_scram_ |= decoy_.kind == PasswordHash::Kind::scram;
-  decoy_.hash.assign(decoy_.hash.size(), '\0');
+  has_scram_ |= hash->kind == PasswordHash::Kind::scram;
+  hashes_.push_back(std::move(*hash));
   return {};
 }
 
@@ -54,12 +64,21 @@ Result<PasswordFile> PasswordFile::load(const std::string& path) {
 
 const PasswordHash* PasswordFile::find(std::string_view user) const {
   const auto found = users_.find(std::string{user});
-  return found == users_.end() ? nullptr : &found->second;
+  return found == users_.end() ? nullptr : &hashes_[found->second];
+}
+
+// What is checked for this user. Unknown names fall to the lines as known ones have them, so that
+// neither kind nor iterations tell them apart; the choice is made for everybody, as it takes time.
+const PasswordHash& PasswordFile::work_of(const PasswordHash* known, std::string_view user) const {
+  static const PasswordHash nobodys;
+  const std::uint64_t number = number_of(user);
+  if (known != nullptr) return *known;
+  return hashes_.empty() ? nobodys : hashes_[number % hashes_.size()];
 }
 
 PasswordVerdict PasswordFile::check(std::string_view user, BytesView password) const {
   const PasswordHash* const hash = find(user);
-  const bool right = is_password(hash == nullptr ? decoy_ : *hash, password);
+  const bool right = is_password(work_of(hash, user), password);
   if (hash == nullptr) return PasswordVerdict::unknown_user;
   return right ? PasswordVerdict::accepted : PasswordVerdict::wrong_password;
 }
@@ -70,8 +89,7 @@ std::uint64_t PasswordFile::proof_of(std::string_view user) const {
 }
 
 bool PasswordFile::is_costly(std::string_view user) const {
-  const PasswordHash* const hash = find(user);
-  return (hash == nullptr ? decoy_ : *hash).is_costly();
+  return work_of(find(user), user).is_costly();
 }
 
 std::optional<ScramKeys> PasswordFile::scram_keys(std::string_view user) const {

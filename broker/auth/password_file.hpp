@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -30,7 +31,8 @@ class PasswordFile {
   static Result<PasswordFile> parse(std::string_view text, const std::string& name);
   static Result<PasswordFile> load(const std::string& path);
 
-  // Takes as long for an unknown user as for a known one, so that names cannot be found by timing.
+  // Does for an unknown user the work of some line, always the same one for the same name, so that
+  // names cannot be found by timing.
   PasswordVerdict check(std::string_view user, BytesView password) const;
   // True: check() may hold up a shard for this user; call it elsewhere.
   bool is_costly(std::string_view user) const;
@@ -39,14 +41,15 @@ class PasswordFile {
   // Whether any line serves SCRAM, and this user's.
   bool has_scram() const { return has_scram_; }
   std::optional<ScramKeys> scram_keys(std::string_view user) const;
-  std::size_t size() const { return users_.size(); }
+  std::size_t size() const { return hashes_.size(); }
 
  private:
   std::string add_line(std::string_view line);
   const PasswordHash* find(std::string_view user) const;
+  const PasswordHash& work_of(const PasswordHash* known, std::string_view user) const;
 
-  boost::unordered_flat_map<std::string, PasswordHash> users_;
-  PasswordHash decoy_;  // Nobody's; checked in the place of an unknown user's.
+  boost::unordered_flat_map<std::string, std::size_t> users_;  // -> hashes_
+  std::vector<PasswordHash> hashes_;
   bool has_scram_ = false;
 };
 

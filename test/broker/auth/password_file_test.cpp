@@ -5,6 +5,8 @@
 
 #include "broker/auth/password_file.hpp"
 
+#include <set>
+
 #include <catch2/catch.hpp>
 
 namespace naru::broker {
@@ -93,6 +95,24 @@ TEST_CASE("A wrong password or user is refused", "[auth]") {
   CHECK(file.check("", "correct horse") == Verdict::unknown_user);
   CHECK(PasswordFile{}.check("alice", "correct horse") == Verdict::unknown_user);
   CHECK(file.check("alice", BytesView{}) == Verdict::wrong_password);
+}
+
+TEST_CASE("Unknown users take the work of all lines, each name always the same", "[auth]") {
+  const std::string text = alice6 + "\n" + carol7 + "\n";
+  const PasswordFile file = good(text), again = good(text);
+  std::set<bool> seen;
+  for (int i = 0; i < 64; ++i) {
+    const std::string name = "nobody" + std::to_string(i);
+    CAPTURE(name);
+    const bool is_costly = file.is_costly(name);
+    CHECK(file.is_costly(name) == is_costly);
+    CHECK(again.is_costly(name) == is_costly);
+    seen.insert(is_costly);
+  }
+  CHECK(seen.size() == 2);  // By chance it is 1 once in 2^63 runs.
+  // Not even with the password of the line whose work it is.
+  CHECK(good(alice6).check("nobody", "correct horse") == Verdict::unknown_user);
+  CHECK_FALSE(PasswordFile{}.is_costly("nobody"));
 }
 
 TEST_CASE("Every damaged line is named, and none of its secret", "[auth]") {
