@@ -137,6 +137,8 @@ Admission NodeGate::judge(const Door& to, const Applicant& applicant) {
     case PasswordVerdict::unknown_user:
       return {Verdict::refused, "the user is not in password_file"};
     case PasswordVerdict::wrong_password: return {Verdict::refused, "the password is wrong"};
+    case PasswordVerdict::no_password:
+      return {Verdict::refused, "it gave no password, or an empty one, which password_file needs"};
   }
   return {};
 }

@@ -80,6 +80,7 @@ PasswordVerdict PasswordFile::check(std::string_view user, BytesView password) c
   const PasswordHash* const hash = find(user);
   const bool right = is_password(work_of(hash, user), password);
   if (hash == nullptr) return PasswordVerdict::unknown_user;
+  if (password.empty()) return PasswordVerdict::no_password;
   return right ? PasswordVerdict::accepted : PasswordVerdict::wrong_password;
 }
 

@@ -21,7 +21,12 @@
 
 namespace naru::broker {
 
-enum class PasswordVerdict : std::uint8_t { accepted, unknown_user, wrong_password };
+enum class PasswordVerdict : std::uint8_t {
+  accepted,
+  unknown_user,
+  wrong_password,
+  no_password,  // Or an empty one, which nobody gets in with: not even whose line is made of it.
+};
 
 class PasswordFile {
  public:

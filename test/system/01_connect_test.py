@@ -1,6 +1,10 @@
 """CONNECT and CONNACK: who may come in, under which name, and what ends the attempt."""
+import base64
+import hashlib
+
 import pytest
 
+from narud_server import wait_until
 from raw_mqtt import (V5, V311, Client, Closed, Kind, Will, connect_packet, frame, let_quiet,
                       publish_packet)
 
@@ -44,6 +48,23 @@ def test_wrong_password_is_refused(guarded, dial, version):
         client = dial(guarded, version)
         client.connect("c", BAD_PASSWORD[version], username=user, password=password)
         assert client.expect_closed() == []
+
+
+def test_no_password_and_an_empty_one_are_refused(start_broker, dial, tmp_path, version):
+    """Also where the line was made of an empty one, as mosquitto_passwd -b FILE eve "" does."""
+    salt = b"saltsaltsalt"
+    digest = hashlib.pbkdf2_hmac("sha512", b"", salt, 101)
+    parts = [base64.b64encode(part).decode() for part in (salt, digest)]
+    file = tmp_path / "passwords"
+    file.write_text(f"eve:$7$101${parts[0]}${parts[1]}\n{PASSWORDS}")
+    broker = start_broker(f"allow_anonymous false\npassword_file {file}")
+    for user in "eve", "alice":
+        for given in {}, {"password": ""}:
+            client = dial(broker, version)
+            client.connect(f"of-{user}", BAD_PASSWORD[version], username=user, **given)
+            assert client.expect_closed() == []
+    wait_until(lambda: broker.log().count("it gave no password, or an empty one") == 2,
+               what="the reasons")
 
 
 def test_nobody_is_refused_where_anonymous_is_not_allowed(guarded, dial, version):

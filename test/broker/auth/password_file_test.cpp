@@ -87,14 +87,24 @@ TEST_CASE("A line for SCRAM serves plain passwords and exchanges", "[auth][scram
 TEST_CASE("A wrong password or user is refused", "[auth]") {
   const auto line = GENERATE(alice6, alice7);
   const PasswordFile file = good(line + "\n");
-  const auto password = GENERATE(as<std::string>{}, "", "correct hors", "correct horse ",
+  const auto password = GENERATE(as<std::string>{}, "correct hors", "correct horse ",
                                  "Correct horse", "correct\nhorse");
   CAPTURE(line, password);
   CHECK(file.check("alice", password) == Verdict::wrong_password);
   CHECK(file.check("alic", "correct horse") == Verdict::unknown_user);
   CHECK(file.check("", "correct horse") == Verdict::unknown_user);
   CHECK(PasswordFile{}.check("alice", "correct horse") == Verdict::unknown_user);
-  CHECK(file.check("alice", BytesView{}) == Verdict::wrong_password);
+}
+
+TEST_CASE("Nobody gets in without a password, whatever the line is made of", "[auth]") {
+  const auto write = GENERATE(&hash_line, &scram_line);
+  const PasswordFile file = good(*write("eve", "", "saltsaltsalt") + "\n" + alice7 + "\n");
+  for (const BytesView none : {BytesView{}, BytesView{""}}) {
+    CHECK(file.check("eve", none) == Verdict::no_password);
+    CHECK(file.check("alice", none) == Verdict::no_password);
+    CHECK(file.check("nobody", none) == Verdict::unknown_user);
+  }
+  CHECK(file.check("eve", "x") == Verdict::wrong_password);
 }
 
 TEST_CASE("Unknown users take the work of all lines, each name always the same", "[auth]") {
