@@ -48,18 +48,27 @@ std::string fault_of_filter(std::string_view topic, const Bytes& shape) {
 
 }  // namespace
 
-// What stands behind `topic` and `pattern`.
-std::string Acl::take_right(std::string_view rest, Right& right, std::string_view& topic) {
+// What stands behind the key, `topic` or `pattern`.
+std::string Acl::take_right(std::string_view key, std::string_view rest, Right& right,
+                            std::string_view& topic) {
   const std::string_view first = take_word(rest);
   topic = trim(rest);
   right.grants = bit(Access::read) | bit(Access::write);
   if (first.empty()) return "there is no topic: write for instance 'topic read news/#'";
-  if (topic.empty()) {
+  const auto* const word = std::ranges::find(access_words, first, &AccessWord::word);
+  const bool is_right = word != std::end(access_words);
+  if (topic.empty() && !is_right) {
     topic = first;
     return {};
   }
-  const auto* const word = std::ranges::find(access_words, first, &AccessWord::word);
-  if (word == std::end(access_words)) {
+  if (topic.empty()) {
+    // mosquitto takes the word for the topic: a `deny` without its topic would grant something.
+    const std::string begin = std::string{key} + " ", named{first};
+    return "there is no topic behind " + in_quotes(named) + ": write for instance " +
+           in_quotes(begin + named + " news/#") + "; for a topic of that name " +
+           in_quotes(begin + "readwrite " + named);
+  }
+  if (!is_right) {
     return in_quotes(first) +
            " is none of read, write, readwrite and deny; a topic with blanks needs one of them "
            "in front";
@@ -103,7 +112,7 @@ std::string Acl::add_line(std::string_view line, unsigned number, std::size_t& s
   if (key == "topic" || key == "pattern") {
     Right right{0, number};
     std::string_view topic;
-    std::string fault = take_right(rest, right, topic);
+    std::string fault = take_right(key, rest, right, topic);
     if (!fault.empty()) return fault;
     return key == "pattern" ? add_pattern(right, topic)
                             : add_topic(right, topic, sections_[section]);

@@ -70,7 +70,8 @@ class Acl {
   static constexpr std::size_t anonymous = 0;
 
   std::string add_line(std::string_view line, unsigned number, std::size_t& section);
-  static std::string take_right(std::string_view rest, Right& right, std::string_view& topic);
+  static std::string take_right(std::string_view key, std::string_view rest, Right& right,
+                                std::string_view& topic);
   static std::string add_topic(const Right& right, std::string_view topic,
                                std::vector<Rule>& rules);
   std::string add_pattern(const Right& right, std::string_view topic);

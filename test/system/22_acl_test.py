@@ -193,7 +193,7 @@ def test_without_a_rule_everything_is_refused(start_broker, join, tmp_path):
 
 def test_a_wrong_file_refuses_the_start_with_all_its_lines(tmp_path):
     file = tmp_path / "acl"
-    file.write_text("topic writes a\nuser\ntopic read a/#/b\n")
+    file.write_text("topic writes a\nuser\ntopic read a/#/b\ntopic deny\n")
     config = tmp_path / "narud.conf"
     config.write_text(f"listener auto 127.0.0.1\nacl_file {file}\n")
     done = subprocess.run(
@@ -201,5 +201,5 @@ def test_a_wrong_file_refuses_the_start_with_all_its_lines(tmp_path):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=60, check=False)
     assert done.returncode in (1, 2)
-    for line in 1, 2, 3:
+    for line in 1, 2, 3, 4:
         assert f"{file}:{line}: " in done.stdout

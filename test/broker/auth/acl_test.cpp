@@ -37,7 +37,7 @@ const std::string file =
     "topic deny #\n"                     // 19
     "topic read $SYS/#\n"                // 20
     "user dora\n"                        // 21
-    "topic write\n";                     // 22: the topic is called write
+    "topic readwrite write\n";           // 22: the topic is called write
 
 struct Case {
   std::string user, client_id;
@@ -150,6 +150,19 @@ TEST_CASE("Acl names every wrong line and what would be right", "[auth][acl]") {
   }
   CHECK(std::count(faults.begin(), faults.end(), '\n') == 8);
   CHECK(faults.find("read, write, readwrite and deny") != std::string::npos);
+}
+
+TEST_CASE("Acl takes a right without a topic for a mistake, not for a topic", "[auth][acl]") {
+  const std::string key = GENERATE("topic", "pattern");
+  const std::string word = GENERATE("read", "write", "readwrite", "deny");
+  const std::string blanks = GENERATE("", "  ", " \r");
+  CAPTURE(key, word, blanks);
+  const std::string fault = fault_of("user alice\n" + key + " " + word + blanks + "\n");
+  CHECK(fault == "acl:2: there is no topic behind '" + word + "': write for instance '" + key +
+                     " " + word + " news/#'; for a topic of that name '" + key + " readwrite " +
+                     word + "'");
+  const Acl acl = good(key + " readwrite " + word + "\n");
+  CHECK(acl.check({"", "c"}, Access::read, word).allowed);
 }
 
 TEST_CASE("Acl takes every prefix of a file or names its last line", "[auth][acl]") {
