@@ -36,8 +36,10 @@ std::string_view take_word(std::string_view& text) {
 std::string in_quotes(std::string_view text) { return "'" + std::string{text} + "'"; }
 
 bool has_wildcard(BytesView name) { return name.find_first_of("+#") != BytesView::npos; }
-bool has_odd_name(const AclSubject& subject) {
-  return has_wildcard(subject.user) || has_wildcard(subject.client_id);
+// Null: both are fine.
+const char* odd_name_of(const AclSubject& subject) {
+  if (has_wildcard(subject.client_id)) return "client id";
+  return has_wildcard(subject.user) ? "user name" : nullptr;
 }
 
 std::string fault_of_filter(std::string_view topic, const Bytes& shape) {
@@ -165,10 +167,15 @@ AclVerdict Acl::decide(const AclSubject& subject, Access access, const Denies& d
   for (const Rule& rule : rules_of(subject.user)) {
     if (decides(rule, rule.filter)) return {rule.grants != 0, rule.line};
   }
+  // A wildcard in a name could widen any pattern it stands in.
+  const char* const odd_name = patterns_.empty() ? nullptr : odd_name_of(subject);
+  if (odd_name != nullptr) {
+    AclVerdict verdict{false, patterns_.front().line};
+    verdict.odd_name = odd_name;
+    return verdict;
+  }
   bool is_short = false;
   for (const Pattern& pattern : patterns_) {
-    // A wildcard in a name could widen any pattern it stands in.
-    if (has_odd_name(subject)) return {false, pattern.line};
     const PolicyPattern::Filled filled = pattern.filter.fill(subject);
     const bool grants_nothing = filled.moves != nullptr && pattern.grants != 0;
     is_short |= filled.lacks != nullptr || grants_nothing;
@@ -216,6 +223,11 @@ bool Acl::could_grant(const AclSubject& subject, Access access, BytesView topic)
 }
 
 std::string Acl::explain(const AclVerdict& verdict) const {
+  if (verdict.odd_name != nullptr) {
+    const std::string name = verdict.odd_name;
+    return name_ + ": the " + name + " has '+' or '#' in it and may not stand in a topic, so the " +
+           "patterns deny what no line of its own user grants: choose another " + name;
+  }
   if (verdict.line != 0) return name_ + ":" + std::to_string(verdict.line);
   const std::string text = "no rule of " + name_ + " grants it";
   if (verdict.short_of == nullptr) return text;

@@ -9,7 +9,7 @@
 //                                     stand in it
 //
 // What no rule grants is denied. A client's own rules come first, then the patterns; within each of
-// the two a deny wins.
+// the two a deny wins. Who has '+' or '#' in its client id or user name is denied by any pattern.
 //
 // Sans-IO. Any thread: nothing changes after parse(); a reload makes a new one, and who holds the
 // old one keeps it alive. Bounded by limits::acl_file_bytes; a check costs the rules of its user
@@ -38,6 +38,8 @@ struct AclVerdict {
   const PolicyVariable* short_of = nullptr;
   bool has_value = false;
   unsigned short_line = 0;
+  // What the client calls itself, where that has a wildcard: no pattern holds for it. Null: fine.
+  const char* odd_name = nullptr;
 };
 
 class Acl {

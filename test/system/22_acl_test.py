@@ -174,6 +174,15 @@ def test_a_refusal_is_explained_once_with_its_rule(broker, alice, acl_file):
         assert part in told()[0]
 
 
+@pytest.mark.parametrize("name, options", [("client id", {"client_id": "odd#"}),
+                                           ("user name", {"username": "odd+"})])
+def test_a_refusal_for_a_name_with_a_wildcard_says_so(broker, join, acl_file, name, options):
+    client = join(broker, V5, **options)
+    assert client.publish("own/x", b"no", 1).code == NOT_AUTHORIZED
+    wait_until(lambda: f"{acl_file}: the {name} has '+' or '#' in it and may not stand in a topic"
+               in broker.log(), what="the explanation")
+
+
 def test_mosquitto_clients_under_an_acl(broker, tools, version, unique):
     topic = f"open/{unique()}"
     reader = tools.sub(broker, version, "-t", topic, "-t", "in/#", "-q", "1").wait_subscribed()

@@ -178,6 +178,32 @@ TEST_CASE("A denial says which value is missing, where that is why", "[auth][acl
         plain + "; line 2 would: no value for ${cert.o}");
 }
 
+TEST_CASE("A denial says which name may not stand in a topic", "[auth][acl]") {
+  const Acl acl = good(
+      "topic read open\n"
+      "pattern readwrite #\n"
+      "user a+b\n"
+      "topic read open\n");
+  const auto why = [&](BytesView user, BytesView client_id, Access access, BytesView topic) {
+    const AclVerdict verdict = acl.check({user, client_id}, access, topic);
+    return verdict.allowed ? std::string{"allowed"} : acl.explain(verdict);
+  };
+  const auto denied = [](const std::string& name) {
+    return "acl: the " + name + " has '+' or '#' in it and may not stand in a topic, so the " +
+           "patterns deny what no line of its own user grants: choose another " + name;
+  };
+  CHECK(why("", "a#", Access::write, "x") == denied("client id"));
+  CHECK(why("a+b", "+", Access::write, "x") == denied("client id"));
+  CHECK(why("a+b", "c", Access::write, "x") == denied("user name"));
+  CHECK(why("a+b", "c", Access::read, "open") == "allowed");
+  CHECK(why("", "a#", Access::read, "open") == "allowed");
+  CHECK(acl.explain(acl.check_filter({"a+b", "c"}, "x/#")) == denied("user name"));
+  CHECK(why("ab", "c", Access::write, "x") == "allowed");
+  // Without a pattern a name is as good as any other.
+  const Acl plain = good("topic read open\n");
+  CHECK(plain.explain(plain.check({"", "a#"}, Access::write, "x")) == "no rule of acl grants it");
+}
+
 TEST_CASE("A will is let out where some value could have granted it", "[auth][acl]") {
   const Acl acl = good(
       "pattern write fleet/${jwt.fleet}/%c/gone\n"
