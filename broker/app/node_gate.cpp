@@ -33,15 +33,18 @@ ClientIdRule::From from_of(ClientIdFrom from) {
   return ClientIdRule::From::client;
 }
 
-// Reads each file once, however many listeners name it, and gathers what is wrong.
+enum class Faults : std::uint8_t { of_lines, of_all };
+
+// Reads each file once, however many listeners name it, and gathers what is wrong: all of it under
+// the line that names the file, but for faults of lines, which have their own.
 template <class Table>
 class Library {
  public:
-  Library(Result<Table> (*load)(const std::string&), std::string& faults)
-      : load_(load), faults_(faults) {}
+  Library(Result<Table> (*load)(const std::string&), Faults kind, std::string& faults)
+      : load_(load), kind_(kind), faults_(faults) {}
 
-  // title: what a fault begins with; none where the fault itself names file and line.
-  std::shared_ptr<const Table> get(const std::string& path, const std::string& title = {}) {
+  // title: of the line that names it.
+  std::shared_ptr<const Table> get(const std::string& path, const std::string& title) {
     if (path.empty()) return nullptr;
     const auto [place, is_new] = tables_.try_emplace(path);
     if (!is_new) return place->second;
@@ -49,13 +52,16 @@ class Library {
     if (table) {
       place->second = std::make_shared<const Table>(std::move(*table));
     } else {
-      faults_.append(faults_.empty() ? "" : "\n").append(title).append(table.error().text);
+      const bool is_placed = kind_ == Faults::of_lines && table.error().code != Errc::io;
+      faults_.append(faults_.empty() ? "" : "\n").append(is_placed ? "" : title);
+      faults_.append(table.error().text);
     }
     return place->second;
   }
 
  private:
   Result<Table> (*load_)(const std::string&);
+  Faults kind_;
   std::string& faults_;
   std::map<std::string, std::shared_ptr<const Table>> tables_;
 };
@@ -64,10 +70,10 @@ class Library {
 
 Result<void> NodeGate::load(const Config& config) {
   std::string faults;
-  Library<PasswordFile> passwords{&PasswordFile::load, faults};
-  Library<Acl> acls{&load_acl, faults};
-  Library<TokenKeys> secrets{&TokenKeys::load_secret, faults};
-  Library<TokenKeys> publics{&TokenKeys::load_public, faults};
+  Library<PasswordFile> passwords{&PasswordFile::load, Faults::of_lines, faults};
+  Library<Acl> acls{&load_acl, Faults::of_lines, faults};
+  Library<TokenKeys> secrets{&TokenKeys::load_secret, Faults::of_all, faults};
+  Library<TokenKeys> publics{&TokenKeys::load_public, Faults::of_all, faults};
   auto made = std::make_shared<Doors>();
   for (const ListenerConfig& listener : config.listeners) {
     const AccessConfig& access = access_of(config, listener);
@@ -75,14 +81,16 @@ Result<void> NodeGate::load(const Config& config) {
       return place_text(places_of(config, listener), key) + std::string{key} + " " + path + ": ";
     };
     const std::string &secret = access.jwt_secret_file, &keys = access.jwt_key_file;
+    const std::string &users = password_file_of(config, listener),
+                      &rights = acl_file_of(config, listener);
     made->push_back({allows_anonymous(config, listener),
-                     passwords.get(password_file_of(config, listener)),
+                     passwords.get(users, title("password_file", users)),
                      {{access.jwt_issuer, access.jwt_audience, access.jwt_username_claim},
                       secrets.get(secret, title("jwt_secret_file", secret)),
                       publics.get(keys, title("jwt_key_file", keys))},
                      {access.auth_http_url, access.acl_http_url, access.auth_http_timeout,
                       access.auth_http_cache},
-                     acls.get(acl_file_of(config, listener)),
+                     acls.get(rights, title("acl_file", rights)),
                      {from_of(listener.clientid_from), config.clientid_prefixes}});
   }
   if (!faults.empty()) return Error{Errc::invalid, faults};

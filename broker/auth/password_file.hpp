@@ -34,6 +34,7 @@ class PasswordFile {
 
   // On an error its text names all lines that are wrong, one below the other.
   static Result<PasswordFile> parse(std::string_view text, const std::string& name);
+  // Errc::io: the file cannot be read, and the text does not name it.
   static Result<PasswordFile> load(const std::string& path);
 
   // Does for an unknown user the work of some line, always the same one for the same name, so that

@@ -15,6 +15,7 @@
 
 namespace naru::broker {
 
+// An error is an Errc::io that says why and what to do, without the path.
 Result<std::string> read_text(const std::string& path, std::size_t most);
 
 // Calls take(line, number) with each line, without what ends it; a text that comes back is a fault

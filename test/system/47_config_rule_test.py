@@ -77,6 +77,18 @@ def test_the_files_it_names_are_read(config, tmp_path):
     assert [problem["line"] for problem in told if problem["file"] == str(passwords)] == [1]
 
 
+def test_files_that_cannot_be_read_are_named_with_the_line_that_wants_them(config, tmp_path):
+    none = tmp_path / "none"
+    file = config(f"listener 1883\npassword_file {none}\nacl_file {none}\n"
+                  f"jwt_secret_file {tmp_path}\njwt_key_file /proc/self/mem\n")
+    told = json.loads(naru("--json", "config", "check", file, code=2))["problems"]
+    assert {(each["file"], each["line"]) for each in told} == {(str(file), n) for n in range(2, 6)}
+    for each in told:
+        key = file.read_text().splitlines()[each["line"] - 1]
+        assert each["kind"] == "error" and each["text"].startswith(f"{key}: ")
+        assert each["text"].endswith("; it must be a file that narud may read")
+
+
 def test_narud_and_naru_find_the_same(config):
     file = config("listener 1883\nallow_anonymous true\nnonsense 1\nrule r\nto nowhere\n")
     theirs = subprocess.run([narud_binary(), "--check", "-c", str(file)], text=True, check=False,

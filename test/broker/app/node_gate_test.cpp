@@ -89,6 +89,27 @@ TEST_CASE("NodeGate keeps its tables where a file is wrong, and names all that i
   CHECK(gate.acl_of(0)->check({"", "c"}, Access::read, "a").allowed);
 }
 
+TEST_CASE("NodeGate says of each file that it cannot read which line names it, and why", "[gate]") {
+  const Files files;
+  const std::string none = files.directory / "none", folder = files.directory;
+  Config config = with_files(none, none);
+  config.jwt_secret_file = folder;
+  config.jwt_key_file = "/proc/self/mem";  // Opens, and then fails to read.
+  unsigned line = 0;
+  for (const char* const key : {"password_file", "acl_file", "jwt_secret_file", "jwt_key_file"}) {
+    config.places.by_key[key] = {"a.conf", ++line};
+  }
+  const auto loaded = NodeGate{}.load(config);
+  REQUIRE_FALSE(loaded.has_value());
+  const std::string remedy = "; it must be a file that narud may read";
+  const std::string why = "No such file or directory" + remedy;
+  CHECK(loaded.error().text ==
+        "a.conf:1: error: password_file " + none + ": " + why + "\n" +
+            "a.conf:3: error: jwt_secret_file " + folder + ": Is a directory" + remedy + "\n" +
+            "a.conf:4: error: jwt_key_file /proc/self/mem: Input/output error" + remedy + "\n" +
+            "a.conf:2: error: acl_file " + none + ": " + why);
+}
+
 TEST_CASE("NodeGate lets a will out where any listener does", "[gate]") {
   const Files files;
   Config config = with_files("", "");
