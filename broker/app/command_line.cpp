@@ -1,10 +1,12 @@
 #include "broker/app/command_line.hpp"
 
+#include <algorithm>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
 
 #include "broker/app/config_check.hpp"
+#include "broker/app/config_notices.hpp"
 #include "broker/http/metrics.hpp"
 
 namespace naru::broker {
@@ -71,23 +73,38 @@ ConfigOutcome load(const Arguments& arguments) {
   return parse_config({"(built in)", text});
 }
 
+// In place of those of the file; what was said of them does not count any more.
+void replace_listeners(const Arguments& arguments, ConfigOutcome& outcome) {
+  std::string lines;
+  for (const std::string& each : arguments.listen) lines += listener_lines(each);
+  const ConfigOutcome listeners = parse_config({"--listen", lines});
+  auto& problems = outcome.problems;
+  if (!listeners.ok()) {
+    problems.insert(problems.end(), listeners.problems.begin(), listeners.problems.end());
+    return;
+  }
+  Config& config = outcome.config;
+  const std::string place = arguments.file.empty() ? "--listen" : arguments.file;
+  const auto before = notices_of_listeners(config, place);
+  std::erase_if(problems, [&](const Problem& each) {
+    return std::find(before.begin(), before.end(), each) != before.end();
+  });
+  config.listeners = listeners.config.listeners;
+  for (ListenerConfig& each : config.listeners) {
+    if (!each.allow_anonymous && listeners.config.allow_anonymous) each.allow_anonymous = true;
+  }
+  if (arguments.file.empty()) config.allow_anonymous = listeners.config.allow_anonymous;
+  for (Problem& each : notices_of_listeners(config, place)) problems.push_back(std::move(each));
+}
+
 // What file and arguments say together.
 ConfigOutcome make_config(const Arguments& arguments) {
   ConfigOutcome outcome = load(arguments);
   if (!outcome.ok()) return outcome;
   Config& config = outcome.config;
   if (!arguments.listen.empty()) {
-    std::string lines;
-    for (const std::string& each : arguments.listen) lines += listener_lines(each);
-    const ConfigOutcome listeners = parse_config({"--listen", lines});
-    outcome.problems.insert(outcome.problems.end(), listeners.problems.begin(),
-                            listeners.problems.end());
-    if (!listeners.ok()) return outcome;
-    config.listeners = listeners.config.listeners;
-    for (ListenerConfig& each : config.listeners) {
-      if (!each.allow_anonymous && listeners.config.allow_anonymous) each.allow_anonymous = true;
-    }
-    if (arguments.file.empty()) config.allow_anonymous = listeners.config.allow_anonymous;
+    replace_listeners(arguments, outcome);
+    if (!outcome.ok()) return outcome;
   }
   if (!arguments.data.empty()) {
     const std::string default_socket = config.persistence_location + "/naru.sock";

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "broker/app/config_notices.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
@@ -340,10 +341,9 @@ void ConfigReader::finish_listeners() {
   }
   if (placed) listeners.insert(listeners.begin(), default_listener_);
   if (!listeners.empty()) {
-    const bool open = std::any_of(listeners.begin(), listeners.end(), [&](const auto& one) {
-      return allows_anonymous(config(), one) || proves_users(config(), one);
-    });
-    if (!open) notice(file_, "no client can connect: set a password_file, or allow_anonymous true");
+    for (Problem& each : notices_of_listeners(config(), file_.file)) {
+      outcome_.problems.push_back(std::move(each));
+    }
     return;
   }
   // Nothing says where to listen: as with mosquitto only for this machine, and then for everyone.

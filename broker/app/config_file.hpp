@@ -23,6 +23,8 @@ struct Problem {
   std::string file;
   unsigned line = 0;  // 0: the file as a whole.
   std::string text;   // What, and what to do.
+
+  bool operator==(const Problem&) const = default;
 };
 
 // "/etc/naru.conf:12: error: ..."

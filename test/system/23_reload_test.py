@@ -184,6 +184,27 @@ def test_anonymous_clients_end_when_they_are_not_allowed_any_more(start_broker, 
     client.expect_refusal(ADMINISTRATIVE_ACTION)
 
 
+def check(config, *arguments):
+    done = subprocess.run([narud_binary(), "--check", "-c", str(config), *arguments], text=True,
+                          check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def test_what_listeners_mean_together_is_said_of_those_that_are_opened(tmp_path, passwords):
+    nobody, somebody = tmp_path / "nobody.conf", tmp_path / "somebody.conf"
+    file = passwords({"alice": "a"})
+    file.chmod(0o600)
+    nobody.write_text("listener 1883\n")
+    somebody.write_text(f"listener 1883\npassword_file {file}\n")
+    good = "the configuration is good\n"
+    assert "no client can connect" in check(nobody)
+    assert "no client can connect" in check(nobody, "--listen", "0.0.0.0:1883")
+    assert check(nobody, "--listen", "1883") == good
+    assert check(somebody) == check(somebody, "--listen", "0.0.0.0:1883") == good
+
+
 def test_check_reads_the_files_too(tmp_path, acl):
     file = acl("topic writes a\n")
     config = tmp_path / "narud.conf"
@@ -250,7 +271,9 @@ def test_a_reload_keeps_each_listener_to_its_own_rules(start_broker, passwords, 
     one.connect("one")
     two.connect("two", username="a", password="x")
     acl("topic other")
-    assert reload(broker) == []
+    problems = reload(broker)
+    assert len([each for each in problems if "takes any user name unproved" in each]) == 1
+    assert all(": notice: " in each for each in problems)
     assert one.publish("open", b"", 1).code == NOT_AUTHORIZED
     assert two.publish("open", b"", 1).code in (0, 0x10)
     for client in one, two:
