@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
+#include <set>
 #include <utility>
 
 #include "broker/app/bridges.hpp"
@@ -10,6 +12,50 @@
 #include "storage/base/clock.hpp"
 
 namespace naru::broker {
+
+namespace {
+
+bool is_open_to_all(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const fs::file_status found = fs::status(path, failure);
+  return !failure && fs::is_regular_file(found) &&
+         (found.permissions() & fs::perms::others_read) != fs::perms::none;
+}
+
+class SecretFiles {
+ public:
+  void add(const KeyPlaces& places, std::string_view key, const std::string& path) {
+    if (path.empty() || !is_open_to_all(path) || !seen_.insert(path).second) return;
+    const auto at = places.by_key.find(key);
+    const SourceLine place = at == places.by_key.end() ? SourceLine{} : at->second;
+    notices_.push_back({Problem::Kind::notice, place.file, place.line,
+                        std::string{key} + " " + path +
+                            ": everybody on this machine may read it; chmod 640 it, and give it "
+                            "the group that narud runs as"});
+  }
+  std::vector<Problem> take() { return std::move(notices_); }
+
+ private:
+  std::set<std::string> seen_;
+  std::vector<Problem> notices_;
+};
+
+}  // namespace
+
+std::vector<Problem> open_secrets(const Config& config) {
+  SecretFiles secrets;
+  for (const ListenerConfig& one : config.listeners) {
+    const KeyPlaces& places = places_of(config, one);
+    secrets.add(places, "password_file", password_file_of(config, one));
+    secrets.add(places, "jwt_secret_file", access_of(config, one).jwt_secret_file);
+    secrets.add(one.places, "keyfile", one.keyfile);
+  }
+  for (const BridgeConfig& one : config.bridges) {
+    secrets.add(one.places, "bridge_keyfile", one.keyfile);
+  }
+  return secrets.take();
+}
 
 NamedFiles check_named_files(const Config& config) {
   NamedFiles found;
@@ -27,6 +73,8 @@ NamedFiles check_named_files(const Config& config) {
   for (std::string& fault : make_tls_contexts(config, made)) faults.push_back(std::move(fault));
   found.notices = tls_notices(config, made, SystemClock{}.wall());
   for (std::string& fault : faults_of_bridge_files(config)) faults.push_back(std::move(fault));
+  if (!faults.empty()) return found;
+  for (Problem& notice : open_secrets(config)) found.notices.push_back(std::move(notice));
   return found;
 }
 

@@ -15,10 +15,12 @@ namespace naru::broker {
 
 struct NamedFiles {
   std::vector<std::string> faults;  // Each with its place in front where that is known.
-  std::vector<Problem> notices;     // Certificates and lists that run out.
+  std::vector<Problem> notices;     // Certificates and lists that run out, open secrets.
 };
 // Passwords, rights, certificates, keys.
 NamedFiles check_named_files(const Config& config);
+// Secrets that everybody on this machine may read, each once.
+std::vector<Problem> open_secrets(const Config& config);
 // All that is wrong with a configuration: its lines, and, where those are fine, the files it names.
 std::vector<Problem> check_config(const std::string& path);
 // Place and text of "FILE:LINE: error: TEXT" or "FILE:LINE: TEXT" apart; else all is text.

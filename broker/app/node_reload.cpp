@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/app/config_check.hpp"
 #include "broker/app/node.hpp"
 #include "storage/base/log.hpp"
 
@@ -103,6 +104,7 @@ ReloadOutcome Node::read_again() {
   for (const Problem& notice : tls_notices(next, contexts, wall())) {
     outcome.problems.push_back(to_string(notice));
   }
+  for (const Problem& notice : open_secrets(next)) outcome.problems.push_back(to_string(notice));
   in_force_ = std::move(next);
   door_.set_limits(in_force_);
   access_caller_.forget();

@@ -205,6 +205,23 @@ def test_what_listeners_mean_together_is_said_of_those_that_are_opened(tmp_path,
     assert check(somebody) == check(somebody, "--listen", "0.0.0.0:1883") == good
 
 
+def test_a_secret_that_everybody_may_read_is_noticed(start_broker, passwords):
+    file = passwords({"alice": "a"})
+    file.chmod(0o644)
+    broker = start_broker(f"allow_anonymous false\npassword_file {file}")
+    line = broker.config_file.read_text().splitlines().index(f"password_file {file}") + 1
+    notice = (f"{broker.config_file}:{line}: notice: password_file {file}: everybody on this "
+              "machine may read it; chmod 640 it, ")
+    assert broker.log().count(notice) == 1
+    assert check(broker.config_file).count(notice) == 1
+    assert naru(broker, "config", "check", broker.config_file).stdout.startswith("notice\t")
+    problem, = reload(broker)
+    assert problem.startswith(notice)
+    file.chmod(0o640)
+    assert reload(broker) == []
+    assert check(broker.config_file) == "the configuration is good\n"
+
+
 def test_check_reads_the_files_too(tmp_path, acl):
     file = acl("topic writes a\n")
     config = tmp_path / "narud.conf"
