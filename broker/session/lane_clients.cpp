@@ -81,6 +81,7 @@ void LaneClients::part(LaneState& lane, Session& session) {
 
 // What a connection changes in its client's row, whether the session is new or goes on.
 void LaneClients::connect_row(SessionRow& row, hop::Attach& attach) {
+  row.identity = attach.identity;
   row.protocol = attach.protocol;
   row.expiry_s = attach.expiry_s;
   row.connected = true;
@@ -92,15 +93,24 @@ void LaneClients::connect_row(SessionRow& row, hop::Attach& attach) {
   row.epoch = std::uint64_t{context_.settings.incarnation} << 40 | ++epochs_;
 }
 
+namespace {
+
+// A session belongs to whom it was made by, an imported one to who comes first; a client id also
+// while its clean session's connection is there: nobody else ends it or fires its will.
+bool is_anothers(const Client* client, const Presence* present, BytesView identity) {
+  const bool is_owned = client != nullptr && client->row.number != 0 && client->row.epoch != 0;
+  return (is_owned && client->row.identity != identity) ||
+         (present != nullptr && present->identity != identity);
+}
+
+}  // namespace
+
 void LaneClients::attach_now(hop::Attach& attach) {
   LaneState& lane = context_.led(cluster::lane_of(attach.client_id));
   Client* const client = lane.find_client(attach.client_id);
   hop::Attached answer{attach.connection, hop::AttachResult::accepted, false, 0, 0};
   const bool has_session = client != nullptr && client->row.number != 0;
-  const Presence* const before = find(attach.client_id);
-  // Of a clean session, too, while its connection is there: nobody else ends it or fires its will.
-  if ((has_session && client->row.identity != attach.identity) ||
-      (before != nullptr && before->identity != attach.identity)) {
+  if (is_anothers(client, find(attach.client_id), attach.identity)) {
     ++context_.counters.wrong_identity;
     answer.result = hop::AttachResult::wrong_identity;
     return context_.to_front(attach.connection, answer);
@@ -132,7 +142,6 @@ void LaneClients::attach_now(hop::Attach& attach) {
   const SessionNumber replaced = resumes ? 0 : row.number;
   if (!resumes) {
     row = SessionRow{};
-    row.identity = attach.identity;
     row.created_at = context_.store_now;
     if (attach.expiry_s != 0) row.number = lane.log().next().packed();
   }

@@ -36,7 +36,8 @@ struct SessionRow {
   std::uint8_t protocol = 4;
   std::uint32_t expiry_s = 0;
   StoreMillis created_at = 0;
-  std::uint64_t epoch = 0;  // Of the newest connection.
+  // Of the newest connection. 0: there was none, and who connects first owns the session.
+  std::uint64_t epoch = 0;
   bool connected = false;
   StoreMillis changed_at = 0;   // When it last connected or disconnected.
   WallMillis changed_wall = 0;  // The same for people.

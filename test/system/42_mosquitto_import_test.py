@@ -74,6 +74,23 @@ def test_sessions_queues_and_retained_messages_come_along(mosquitto, start_broke
     assert 0 < found[b"two"].property("message_expiry_interval") <= 600
 
 
+def test_a_session_is_its_first_clients_with_or_without_a_user(mosquitto, start_broker, join, dial):
+    """mosquitto 2.0.11 writes the user of another client where there is none, or bytes of its
+    memory, so no name in its file counts."""
+    users = {"c1": "bob", "c2": None, "c3": None, "c4": "gregory-the-driver", "c5": None}
+    for client_id, user in users.items():
+        join(mosquitto, V311, client_id, clean=False, username=user).subscribe("a", 1)
+    broker, counts = take_over(mosquitto, start_broker)
+    assert counts["sessions"] == len(users)
+    for client_id, user in users.items():
+        owner = join(broker, V311, client_id, clean=False, username=user)
+        assert owner.connack.session_present
+        owner.disconnect()
+        dial(broker, V311).connect(client_id, expect_code=5, clean=False, username="eve")
+    again = join(broker, V311, "c1", clean=False, username="bob")
+    assert again.connack.session_present
+
+
 def test_options_of_subscriptions_come_along(mosquitto, start_broker, join, dial):
     client = join(mosquitto, V5, "c1", **FOREVER)
     client.subscribe("a", 1 | 4 | 8, {"subscription_identifier": 77})

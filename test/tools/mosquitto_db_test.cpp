@@ -83,7 +83,6 @@ TEST_CASE("A whole mosquitto.db is read", "[import]") {
   CHECK(message.retain);
   REQUIRE(db->clients.size() == 1);
   CHECK(db->clients[0].id == "car");
-  CHECK(db->clients[0].user == "bob");
   CHECK(db->clients[0].expires_at == 1234);
   CHECK(db->clients[0].expiry_s == 600);
   REQUIRE(db->places.size() == 1);
@@ -106,8 +105,18 @@ TEST_CASE("Format 5 has clients without a user", "[import]") {
   const auto db = decode_mosquitto_db(file);
   REQUIRE(db.has_value());
   CHECK(db->clients[0].id == "car");
-  CHECK(db->clients[0].user.empty());
   CHECK_FALSE(decode_mosquitto_db(head(6) + client).has_value());
+}
+
+TEST_CASE("The user of a client is passed over, whatever bytes stand there", "[import]") {
+  const Bytes heap{"\0\xff\x07\n", 4};
+  const Bytes user = GENERATE_COPY(values<Bytes>({"bob", heap, Bytes(65'535, '\0')}));
+  const Bytes file = head() + client6("car", user) + client6("next", "");
+  const auto db = decode_mosquitto_db(file);
+  REQUIRE(db.has_value());
+  REQUIRE(db->clients.size() == 2);
+  CHECK(db->clients[0].id == "car");
+  CHECK(db->clients[1].id == "next");
 }
 
 TEST_CASE("A file that ends too early is damaged where its last chunk begins", "[import]") {

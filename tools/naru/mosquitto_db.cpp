@@ -115,7 +115,7 @@ bool read_client(ByteReader& in, MosquittoDb& db) {
     in.u32();  // Padding.
   }
   client.id = in.bytes(id);
-  client.user = in.bytes(user);
+  in.bytes(user);
   if (!in.done() || client.id.empty() || !mqtt::valid_utf8(client.id)) return false;
   db.clients.push_back(client);
   return true;

@@ -27,8 +27,10 @@ struct MosquittoMessage {
   bool retain = false;
 };
 
+// Its user is not read: where a client has none, mosquitto writes the length of the one before
+// with its bytes swapped, and so that one's name or whatever lies behind it in memory.
 struct MosquittoClient {
-  BytesView id, user;
+  BytesView id;
   std::int64_t expires_at = 0;  // As above; 0: it does not, or had not gone.
   std::uint32_t expiry_s = 0;
 };

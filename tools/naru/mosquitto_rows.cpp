@@ -157,8 +157,7 @@ void Importer::add_session(Target& target) {
   target.lane = cluster::lane_of(client.id);
   target.session = logs_[target.lane].next().packed();
   SessionRow row;
-  row.number = target.session;
-  row.identity = client.user;
+  row.number = target.session;  // No epoch: the first that connects owns it.
   row.expiry_s = client.expiry_s;
   row.created_at = row.changed_at = times_.wall;
   row.changed_wall = times_.wall;
