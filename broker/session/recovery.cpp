@@ -1,5 +1,6 @@
 #include "broker/session/recovery.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -185,7 +186,7 @@ class Loader {
       queued.journal_number = number;
       queued.size = static_cast<std::uint32_t>(view.payload.size() + view.topic.size());
       queued.options = reference.options;
-      result_.gaps += session->queue.skip_to(reference.number);
+      result_.gaps += skip_to(part.head.lane, *session, reference.number);
       session->queue.enqueue(reference.number, std::move(queued), reference.subscription_ids);
       if ((reference.options & lent_flag) != 0) {
         session->lent[reference.number] = place_of(view.origin);
@@ -193,6 +194,23 @@ class Loader {
       }
       ++result_.queued;
     }
+  }
+
+  // Says how many are missing. Numbers that the cursor calls done are not: an import leaves some
+  // out.
+  std::uint64_t skip_to(LaneId lane, Session& session, std::uint64_t number) {
+    const std::uint64_t first = session.queue.last() + 1;
+    const std::uint64_t skipped = session.queue.skip_to(number);
+    if (skipped == 0) return 0;
+    const auto found = std::ranges::lower_bound(cursors_, std::pair{lane, session.number}, {},
+                                                &LoadedCursor::place);
+    if (found == cursors_.end() || found->place() != std::pair{lane, session.number}) {
+      return skipped;
+    }
+    const std::vector<std::uint64_t>& done = found->cursor.done;
+    const auto end = std::ranges::lower_bound(done, number);
+    const auto known = static_cast<std::uint64_t>(end - std::ranges::lower_bound(done, first));
+    return skipped - std::min(skipped, known);
   }
 
   Result<void> load_ledger() {
@@ -301,11 +319,12 @@ class Loader {
     LaneId lane;
     SessionNumber session;
     CursorRow cursor;
+    std::pair<LaneId, SessionNumber> place() const { return {lane, session}; }
   };
   const KvStore& store_;
   const RecoveryTarget& target_;
   Recovered result_;
-  std::vector<LoadedCursor> cursors_;
+  std::vector<LoadedCursor> cursors_;  // In the order of their keys, so of their places.
   std::set<std::pair<LaneId, SessionNumber>> borrowers_;
   std::set<Origin, OriginLess> open_origins_;
 };

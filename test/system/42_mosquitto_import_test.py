@@ -161,6 +161,36 @@ def test_qos2_goes_on_where_it_was_both_ways(mosquitto, start_broker, join, dial
     assert watcher.take().payload == b"half"
 
 
+def test_what_is_on_its_way_keeps_its_id_behind_one_that_is_done(mosquitto, start_broker, join,
+                                                                 dial):
+    client = join(mosquitto, V311, "car", clean=False)
+    client.subscribe("h/#", 2)
+    publisher = join(mosquitto, V311)
+    for number, qos in enumerate((2, 1, 1), 1):
+        publisher.publish(f"h/{number}", str(number), qos)
+    first, second, third = (client.await_kind(Kind.PUBLISH) for _ in range(3))
+    client.send(ack_packet(Kind.PUBACK, second.packet_id))
+    client.send(ack_packet(Kind.PUBREC, first.packet_id))
+    client.await_ack(Kind.PUBREL, first.packet_id)
+    client.close()
+    broker, counts = take_over(mosquitto, start_broker)
+    assert (counts["queued"], counts["sent_again"]) == (2, 0)
+    client = join(broker, V311, "car", clean=False)
+    released = client.receive()
+    assert (released.kind, released.packet_id) == (Kind.PUBREL, first.packet_id)
+    client.send(ack_packet(Kind.PUBCOMP, released.packet_id))
+    again = client.receive()
+    assert (again.payload, again.packet_id, again.dup) == (b"3", third.packet_id, True)
+    client.acknowledge(again)
+    assert not let_quiet(client)
+    broker.restart()
+    client = join(broker, V311, "car", clean=False)
+    assert not let_quiet(client)
+    publisher = join(broker, V311)
+    publisher.publish("h/4", b"4", 2)
+    assert client.take().payload == b"4"
+
+
 def test_a_session_whose_time_is_over_stays_behind(mosquitto, start_broker, join):
     client = join(mosquitto, V5, "brief", clean=False, properties={"session_expiry_interval": 1})
     client.subscribe("a", 1)

@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "storage/kv/commit_batch.hpp"
 #include "storage/kv/mem_kv.hpp"
 #include "storage/tables/message.hpp"
 #include "storage/tables/meta.hpp"
@@ -71,6 +72,31 @@ TEST_CASE("A check counts what it cannot read", "[store_check]") {
   REQUIRE(found.has_value());
   CHECK(found->stream_records == 2);
   CHECK(found->unreadable >= 4);
+}
+
+TEST_CASE("A number is missing from a queue unless its client is done with it", "[store_check]") {
+  const bool done = GENERATE(true, false);
+  MemKv store;
+  SessionRow session;
+  session.number = 77;
+  CursorRow cursor;
+  cursor.sent_through = 4;
+  if (done) cursor.done = {2, 3};
+  put(store, Family::session, session_key(3, "car1"), encode_row(session));
+  put(store, Family::cursor, cursor_key(3, 77), encode_row(cursor));
+  std::uint64_t entry = 0;
+  for (const std::uint64_t number : {1u, 4u, 6u}) {
+    Enqueued body{Message::encoded_of(message()), {Reference{77, number, 1, {}}}, false};
+    CommitUnit unit;
+    write_record(Record{{3, 1, number}, std::move(body)}, unit);
+    CommitBatch batch;
+    batch.add(unit, 0);
+    REQUIRE(store.commit(batch.encode(++entry), Durability::synced).has_value());
+  }
+  const auto found = check_rows(store);
+  REQUIRE(found.has_value());
+  CHECK(found->queued == 3);
+  CHECK(found->missing == (done ? 1u : 3u));
 }
 
 TEST_CASE("A check reads the node's own rows", "[store_check]") {

@@ -39,6 +39,7 @@ Outcome run_import(const Invocation& invocation, const ImportOptions& options) {
                     {"sessions", counts->sessions},
                     {"subscriptions", counts->subscriptions},
                     {"queued", counts->queued},
+                    {"sent_again", counts->sent_again},
                     {"unreleased", counts->unreleased},
                     {"retained", counts->retained},
                     {"expired", counts->expired},

@@ -20,9 +20,10 @@ namespace naru::tools {
 
 struct ImportCounts {
   std::uint64_t sessions = 0, subscriptions = 0, queued = 0, unreleased = 0, retained = 0;
-  std::uint64_t expired = 0;  // Sessions and messages whose time is over.
-  std::uint64_t shared = 0;   // Shared subscriptions left out; no mosquitto writes any (2.1.2).
-  std::uint64_t left = 0;     // QoS 0 messages and state of clients without a session.
+  std::uint64_t sent_again = 0;  // Of the queued: mosquitto_queue.hpp.
+  std::uint64_t expired = 0;     // Sessions and messages whose time is over.
+  std::uint64_t shared = 0;      // Shared subscriptions left out; no mosquitto writes any (2.1.2).
+  std::uint64_t left = 0;        // QoS 0 messages and state of clients without a session.
 };
 
 struct ImportTimes {

@@ -6,12 +6,12 @@
 #include "broker/mqtt/topics.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "cluster/lanes/lane_log.hpp"
-#include "storage/base/limits.hpp"
 #include "storage/kv/commit_batch.hpp"
 #include "storage/tables/meta.hpp"
 #include "storage/tables/retained.hpp"
 #include "storage/tables/schema.hpp"
 #include "tools/naru/mosquitto_import.hpp"
+#include "tools/naru/mosquitto_queue.hpp"
 
 namespace naru::tools {
 namespace {
@@ -20,10 +20,6 @@ using namespace storage;  // NOLINT: the records are the vocabulary of this file
 
 constexpr std::size_t batch_bytes = 4u << 20;
 constexpr std::uint8_t retain_flag = 4;  // Of Reference::options.
-
-std::uint16_t packet_id_of(std::uint64_t number) {
-  return static_cast<std::uint16_t>(1 + number % limits::queued_packet_ids);
-}
 
 class Importer {
  public:
@@ -47,11 +43,14 @@ class Importer {
   void add_queue(const Target& target);
   void add_incoming(const Target& target);
   void add_retained();
-  std::uint64_t first_number(const Target& target) const;
   MessageRef message_of(std::uint64_t id);
   bool is_over(const MosquittoMessage& message) const {
     return message.expires_at != 0 &&
            message.expires_at <= static_cast<std::int64_t>(times_.wall / 1000);
+  }
+  // A QoS 2 message whose delivery has begun goes on: its client may wait for PUBREL.
+  bool is_over(const MosquittoPlace& place) const {
+    return is_over(db_.message(place.message)) && !(place.qos == 2 && is_on_its_way(place));
   }
   void add(std::uint16_t lane, Body body);
   void commit();
@@ -102,7 +101,7 @@ void Importer::sort_out() {
       ++counts_.left;
     } else if (place.incoming) {
       found->second.incoming.push_back(&place);
-    } else if (is_over(db_.message(place.message))) {
+    } else if (is_over(place)) {
       ++counts_.expired;
     } else {
       found->second.queue.push_back(&place);
@@ -183,43 +182,23 @@ void Importer::add_filters(const Target& target) {
   if (!put.filters.empty()) add(target.lane, std::move(put));
 }
 
-// Queue numbers begin so that what is in flight keeps its packet ids, where those follow one
-// another: then the client and we mean the same by an acknowledgement.
-std::uint64_t Importer::first_number(const Target& target) const {
-  const std::uint16_t first = target.queue.front()->packet_id;
-  if (first == 0 || first > limits::queued_packet_ids) return 1;
-  const std::uint64_t begin = first == 1 ? limits::queued_packet_ids : first - 1u;
-  for (std::size_t i = 0; i < target.queue.size() && target.queue[i]->packet_id != 0; ++i) {
-    if (packet_id_of(begin + i) != target.queue[i]->packet_id) return 1;
-  }
-  return begin;
-}
-
 void Importer::add_queue(const Target& target) {
   if (target.queue.empty()) return;
-  const std::uint64_t first = first_number(target);
-  const bool keeps_ids = packet_id_of(first) == target.queue.front()->packet_id;
-  CursorPut cursor{target.session, {}};
-  cursor.cursor.acked_through = cursor.cursor.sent_through = first - 1;
-  std::uint64_t number = first;
-  for (const MosquittoPlace* place : target.queue) {
+  QueueNumbers made = number_queue(target.queue);
+  for (std::size_t i = 0; i < target.queue.size(); ++i) {
+    const MosquittoPlace& place = *target.queue[i];
     Reference reference;
     reference.session = target.session;
-    reference.number = number++;
-    reference.options = static_cast<std::uint8_t>(place->qos | (place->retain ? retain_flag : 0));
-    if (place->subscription_id != 0) reference.subscription_ids = {place->subscription_id};
-    if (keeps_ids && place->packet_id != 0) {
-      cursor.cursor.sent_through = reference.number;
-      const bool is_there =
-          place->state == MosquittoState::pubcomp || place->state == MosquittoState::resend_pubrel;
-      if (is_there) cursor.cursor.released.push_back(reference.number);
-    }
-    const MessageRef message = message_of(place->message);
+    reference.number = made.numbers[i];
+    reference.options = static_cast<std::uint8_t>(place.qos | (place.retain ? retain_flag : 0));
+    if (place.subscription_id != 0) reference.subscription_ids = {place.subscription_id};
+    const MessageRef message = message_of(place.message);
     add(target.lane, Enqueued{Message::encoded_of(message), {std::move(reference)}, false});
     ++counts_.queued;
     step();
   }
-  add(target.lane, std::move(cursor));
+  counts_.sent_again += made.sent_again;
+  add(target.lane, CursorPut{target.session, std::move(made.cursor)});
 }
 
 // QoS 2 that mosquitto has answered with PUBREC: its PUBREL will come to us.
