@@ -25,6 +25,10 @@ def run_import(file, data):
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
 
+def left_of(counts):
+    return {each["what"]: each["count"] for each in counts["left"]}
+
+
 def take_over(mosquitto, start_broker):
     """narud on what mosquitto had."""
     file = mosquitto.save()
@@ -58,7 +62,7 @@ def test_sessions_queues_and_retained_messages_come_along(mosquitto, start_broke
     publisher.publish("kept/3", b"", 1, retain=True)
     broker, counts = take_over(mosquitto, start_broker)
     assert (counts["sessions"], counts["subscriptions"], counts["queued"]) == (1, 2, 200)
-    assert counts["retained"] == 2
+    assert (counts["retained"], counts["left"]) == (2, [])
     client = dial(broker, version)
     client.client_id = "sleeper"
     client.connect("sleeper", **keep(version))
@@ -117,7 +121,7 @@ def test_a_member_of_a_group_gets_what_waited_and_subscribes_again(mosquitto, st
         publisher.publish("jobs/x", str(number), 1)
     broker, counts = take_over(mosquitto, start_broker)
     assert (counts["sessions"], counts["subscriptions"], counts["queued"]) == (1, 1, 5)
-    assert counts["shared_subscriptions_left"] == 0
+    assert counts["left"] == []
     client = dial(broker, version)
     client.connect("member", **keep(version))
     assert client.connack.session_present
@@ -200,7 +204,34 @@ def test_a_session_whose_time_is_over_stays_behind(mosquitto, start_broker, join
     data = mosquitto.directory / "data"
     code, counts, errors = run_import(file, data)
     assert code == 0, errors
-    assert (counts["sessions"], counts["expired"]) == (0, 1)
+    assert (counts["sessions"], left_of(counts)) == (0, {"expired_sessions": 1,
+                                                        "subscriptions": 1})
+
+
+def test_what_stays_behind_is_said_with_its_reason(mosquitto, join, tmp_path):
+    brief = join(mosquitto, V5, "brief", clean=False)
+    brief.subscribe_many([("a", 1), ("b", 1)])
+    publisher = join(mosquitto, V5)
+    publisher.publish("a", b"unanswered", 1)
+    brief.await_kind(Kind.PUBLISH)
+    publisher.publish("kept", b"short", 1, retain=True,
+                      properties={"message_expiry_interval": 1})
+    file = mosquitto.save()
+    let_pass(2.1)
+    code, counts, errors = run_import(file, tmp_path / "json")
+    assert (code, counts["sessions"]) == (0, 0), errors
+    assert left_of(counts) == {"ending_sessions": 1, "subscriptions": 2, "queued_messages": 1,
+                               "expired_messages": 1}
+    assert all(each["why"] for each in counts["left"])
+    done = subprocess.run([naru_binary(), "import", str(file), "--data", str(tmp_path / "text")],
+                          stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("left.")]
+    assert lines == [f"left.{each['what']}\t{each['count']}\t{each['why']}"
+                     for each in counts["left"]]
+    text = subprocess.run([naru_binary(), "import", "--help"], stdout=subprocess.PIPE, text=True,
+                          timeout=60, check=True).stdout
+    for each in counts["left"]:
+        assert f"{each['what']}: {each['why']}" in text
 
 
 def test_a_damaged_file_imports_nothing_and_says_where(mosquitto, join, tmp_path):

@@ -9,6 +9,7 @@
 // Bounded by: the file, which is read into memory, and commits of a few MiB.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 
@@ -18,12 +19,38 @@
 
 namespace naru::tools {
 
+// What stays behind.
+enum class Left : std::uint8_t {
+  expired_sessions,
+  ending_sessions,
+  subscriptions,
+  shared_subscriptions,
+  queued_messages,
+  expired_messages,
+  qos0_messages,
+  sys_messages
+};
+struct LeftRow {
+  const char* name;
+  const char* why;
+};
+inline constexpr std::array<LeftRow, 8> left_rows = {{
+    {"expired_sessions", "their session expiry is over"},
+    {"ending_sessions", "of MQTT 5 clients with session expiry 0: they end with the connection"},
+    {"subscriptions", "their session stays behind"},
+    {"shared_subscriptions", "their clients have to subscribe again"},
+    {"queued_messages", "their session stays behind"},
+    {"expired_messages", "their message expiry is over; queued or retained"},
+    {"qos0_messages", "queued with QoS 0, which does not wait here"},
+    {"sys_messages", "retained below $SYS; narud publishes its own"},
+}};
+
 struct ImportCounts {
   std::uint64_t sessions = 0, subscriptions = 0, queued = 0, unreleased = 0, retained = 0;
   std::uint64_t sent_again = 0;  // Of the queued: mosquitto_queue.hpp.
-  std::uint64_t expired = 0;     // Sessions and messages whose time is over.
-  std::uint64_t shared = 0;      // Shared subscriptions left out; no mosquitto writes any (2.1.2).
-  std::uint64_t left = 0;        // QoS 0 messages and state of clients without a session.
+  std::array<std::uint64_t, left_rows.size()> left{};
+
+  void leave(Left why) { ++left[static_cast<std::size_t>(why)]; }
 };
 
 struct ImportTimes {

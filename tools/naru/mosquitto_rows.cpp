@@ -79,30 +79,33 @@ void Importer::sort_out() {
   for (const MosquittoClient& client : db_.clients) {
     const auto now = static_cast<std::int64_t>(times_.wall / 1000);
     if (client.expiry_s == 0) {
-      ++counts_.left;
+      counts_.leave(Left::ending_sessions);
     } else if (client.expires_at != 0 && client.expires_at <= now) {
-      ++counts_.expired;
+      counts_.leave(Left::expired_sessions);
     } else {
       targets_[client.id].client = &client;
     }
   }
   for (const MosquittoSubscription& one : db_.subscriptions) {
     const auto found = targets_.find(one.client);
-    if (found == targets_.end()) continue;
-    if (mqtt::is_shared(one.filter)) {
-      ++counts_.shared;
+    if (found == targets_.end()) {
+      counts_.leave(Left::subscriptions);
+    } else if (mqtt::is_shared(one.filter)) {
+      counts_.leave(Left::shared_subscriptions);  // No mosquitto writes any (2.1.2).
     } else {
       found->second.subscriptions.push_back(&one);
     }
   }
   for (const MosquittoPlace& place : db_.places) {
     const auto found = targets_.find(place.client);
-    if (found == targets_.end() || place.qos == 0) {
-      ++counts_.left;
+    if (found == targets_.end()) {
+      counts_.leave(Left::queued_messages);
+    } else if (place.qos == 0) {
+      counts_.leave(Left::qos0_messages);
     } else if (place.incoming) {
       found->second.incoming.push_back(&place);
     } else if (is_over(place)) {
-      ++counts_.expired;
+      counts_.leave(Left::expired_messages);
     } else {
       found->second.queue.push_back(&place);
     }
@@ -220,11 +223,12 @@ void Importer::add_retained() {
   for (const std::uint64_t id : db_.retained) {
     const MosquittoMessage& message = db_.message(id);
     step();
-    if (is_over(message)) {
-      ++counts_.expired;
+    const bool is_sys = message.topic.starts_with("$SYS/");
+    if (is_sys || is_over(message)) {
+      counts_.leave(is_sys ? Left::sys_messages : Left::expired_messages);
       continue;
     }
-    if (message.topic.starts_with("$SYS/") || message.payload.empty()) continue;
+    if (message.payload.empty()) continue;  // That is none.
     CommitUnit unit;
     unit.ticket = cluster::lane_of(message.topic);
     write_retained(unit.rows, message.topic, ++version, message_of(id));
