@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from mosquitto_server import Mosquitto
+from mosquitto_server import Mosquitto, free_port
 from narud_server import let_pass, naru_binary
 from raw_mqtt import V5, V311, Kind, ack_packet, let_quiet, publish_packet
 
@@ -12,10 +12,21 @@ FOREVER = {"clean": False, "properties": {"session_expiry_interval": 0xFFFFFFFF}
 
 
 @pytest.fixture
-def mosquitto():
-    server = Mosquitto("max_queued_messages 0\n").start()
-    yield server
-    server.close()
+def start_mosquitto():
+    started = []
+
+    def start(sections):
+        started.append(Mosquitto(sections))
+        return started[-1].start()
+
+    yield start
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def mosquitto(start_mosquitto):
+    return start_mosquitto("max_queued_messages 0\n")
 
 
 def run_import(file, data):
@@ -29,7 +40,7 @@ def left_of(counts):
     return {each["what"]: each["count"] for each in counts["left"]}
 
 
-def take_over(mosquitto, start_broker):
+def take_over(mosquitto, start_broker, sections=None):
     """narud on what mosquitto had."""
     file = mosquitto.save()
     broker = start_broker()
@@ -38,6 +49,7 @@ def take_over(mosquitto, start_broker):
         path.unlink() if not path.is_dir() else path.rmdir()
     code, counts, errors = run_import(file, broker.data)
     assert code == 0, errors
+    broker.sections = sections
     return broker.start(), counts
 
 
@@ -193,6 +205,34 @@ def test_what_is_on_its_way_keeps_its_id_behind_one_that_is_done(mosquitto, star
     publisher = join(broker, V311)
     publisher.publish("h/4", b"4", 2)
     assert client.take().payload == b"4"
+
+
+@pytest.mark.parametrize("local_id", ["local.house7", "uplink"])
+def test_what_a_bridge_has_queued_goes_out(start_mosquitto, start_broker, join, local_id):
+    def bridge(port):
+        return (f"connection cloud\naddress 127.0.0.1:{port}\nrestart_timeout 1\n"
+                f"remote_clientid house7\nlocal_clientid {local_id}\n"
+                'topic up/# out 1 "" house7/\n')
+
+    mosquitto = start_mosquitto(bridge(free_port()))  # Nobody answers there.
+    publisher = join(mosquitto, V311)
+    for number in range(3):
+        publisher.publish("up/x", str(number), 1)
+    broker, counts = take_over(mosquitto, start_broker, sections="")
+    assert (counts["sessions"], counts["bridges"], counts["queued"]) == (1, 1, 3)
+    assert counts["left"] == []
+    assert [(each["client_id"], each["state"], each["queued"])
+            for each in broker.status()["bridges"]] == [(local_id, "removed", 3)]
+    there = start_broker()
+    reader = join(there, V5)
+    reader.subscribe("#", 1)
+    broker.sections = bridge(there.port)
+    broker.restart()
+    messages = [reader.take() for _ in range(3)]
+    assert [(m.topic, int(m.payload)) for m in messages] == [
+        ("house7/up/x", number) for number in range(3)]
+    join(broker, V5).publish("up/y", b"new", 1)
+    assert reader.take().payload == b"new"
 
 
 def test_a_session_whose_time_is_over_stays_behind(mosquitto, start_broker, join):

@@ -61,6 +61,7 @@ Outcome run_import(const Invocation& invocation, const ImportOptions& options) {
   if (!counts) return counts.error();
   Json answer{{"data", options.data},
               {"sessions", counts->sessions},
+              {"bridges", counts->bridges},
               {"subscriptions", counts->subscriptions},
               {"queued", counts->queued},
               {"sent_again", counts->sent_again},
@@ -85,6 +86,7 @@ std::string footer() {
       "Example: naru import /var/lib/mosquitto/mosquitto.db --data /var/lib/naru\n\n"
       "What came along:\n"
       "  sessions, subscriptions, retained (messages)\n"
+      "  bridges: sessions of mosquitto's bridges; the connection section goes on with them\n"
       "  queued: messages that wait for their sessions, or are on their way to clients\n"
       "  sent_again: of those, QoS 2 under packet ids beyond 32767; clients may get them twice\n"
       "  unreleased: QoS 2 messages from clients whose PUBREL has not come yet\n\n"

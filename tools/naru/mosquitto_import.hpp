@@ -47,6 +47,7 @@ inline constexpr std::array<LeftRow, 8> left_rows = {{
 
 struct ImportCounts {
   std::uint64_t sessions = 0, subscriptions = 0, queued = 0, unreleased = 0, retained = 0;
+  std::uint64_t bridges = 0;     // Of the sessions.
   std::uint64_t sent_again = 0;  // Of the queued: mosquitto_queue.hpp.
   std::array<std::uint64_t, left_rows.size()> left{};
 

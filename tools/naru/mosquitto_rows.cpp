@@ -1,6 +1,7 @@
 // tools/naru/mosquitto_rows.cpp: from what mosquitto kept to records, and from those to rows.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "broker/mqtt/properties.hpp"
 #include "broker/mqtt/topics.hpp"
@@ -19,7 +20,29 @@ namespace {
 using namespace storage;  // NOLINT: the records are the vocabulary of this file.
 
 constexpr std::size_t batch_bytes = 4u << 20;
-constexpr std::uint8_t retain_flag = 4;  // Of Reference::options.
+constexpr std::uint8_t retain_flag = 4;        // Of Reference::options.
+constexpr std::uint8_t bridge_options = 0x0c;  // Of SUBSCRIBE: no local, retain as published.
+constexpr std::uint32_t never_expires = 0xffffffff;
+
+// Bridges' sessions last, though the file gives them no expiry. What tells them from sessions that
+// end with their connection: the client id of those that are given none, or the options with which
+// only bridges subscribe.
+std::set<BytesView> find_bridges(const MosquittoDb& db) {
+  std::map<BytesView, bool> subscribing;  // -> always as bridges do.
+  for (const MosquittoSubscription& one : db.subscriptions) {
+    const bool as_bridge = (one.options & bridge_options) == bridge_options;
+    bool& always = subscribing.try_emplace(one.client, true).first->second;
+    always = always && as_bridge;
+  }
+  std::set<BytesView> bridges;
+  for (const MosquittoClient& client : db.clients) {
+    if (client.expiry_s != 0) continue;
+    const auto found = subscribing.find(client.id);
+    const bool subscribes_so = found != subscribing.end() && found->second;
+    if (subscribes_so || client.id.starts_with("local.")) bridges.insert(client.id);
+  }
+  return bridges;
+}
 
 class Importer {
  public:
@@ -35,6 +58,7 @@ class Importer {
     std::vector<const MosquittoPlace*> queue, incoming;
     std::vector<const MosquittoSubscription*> subscriptions;
     const MosquittoClient* client = nullptr;
+    bool is_bridge = false;
   };
 
   void sort_out();
@@ -71,19 +95,24 @@ class Importer {
   std::uint64_t origins_ = 0;
   std::uint64_t journal_number_ = 1;
   std::uint64_t done_ = 0, of_ = 0;
+  BridgesRow bridges_;
   Result<void> committed_;
   ImportCounts counts_;
 };
 
 void Importer::sort_out() {
+  const std::set<BytesView> bridges = find_bridges(db_);
   for (const MosquittoClient& client : db_.clients) {
     const auto now = static_cast<std::int64_t>(times_.wall / 1000);
-    if (client.expiry_s == 0) {
+    const bool is_bridge = bridges.contains(client.id);
+    if (client.expiry_s == 0 && !is_bridge) {
       counts_.leave(Left::ending_sessions);
     } else if (client.expires_at != 0 && client.expires_at <= now) {
       counts_.leave(Left::expired_sessions);
     } else {
-      targets_[client.id].client = &client;
+      Target& target = targets_[client.id];
+      target.client = &client;
+      target.is_bridge = is_bridge;
     }
   }
   for (const MosquittoSubscription& one : db_.subscriptions) {
@@ -160,7 +189,7 @@ void Importer::add_session(Target& target) {
   target.session = logs_[target.lane].next().packed();
   SessionRow row;
   row.number = target.session;  // No epoch: the first that connects owns it.
-  row.expiry_s = client.expiry_s;
+  row.expiry_s = target.is_bridge ? never_expires : client.expiry_s;
   row.created_at = row.changed_at = times_.wall;
   row.changed_wall = times_.wall;
   // Its time runs on from where it had got to.
@@ -172,6 +201,9 @@ void Importer::add_session(Target& target) {
   }
   add(target.lane, SessionPut{Bytes{client.id}, std::move(row), 0});
   ++counts_.sessions;
+  if (!target.is_bridge) return;
+  ++counts_.bridges;
+  bridges_.bridges.push_back({Bytes{client.id}, Bytes{client.id}});
 }
 
 void Importer::add_filters(const Target& target) {
@@ -259,6 +291,8 @@ Result<ImportCounts> Importer::run() {
   add_retained();
   commit();
   if (!committed_) return committed_.error();
+  // A start compares them with its configuration, and lists those that are not in it.
+  if (!bridges_.bridges.empty()) time.put(Family::meta, bridges_key, encode_row(bridges_));
   const auto synced = store_.commit(time, Durability::synced);
   if (!synced) return synced.error();
   return counts_;
