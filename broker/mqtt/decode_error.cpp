@@ -26,7 +26,7 @@ constexpr std::array error_rows{
   ErrorRow{E::invalid_topic,       R::topic_name_invalid,           "invalid_topic",         "a topic may not be empty nor contain wildcards"},
   ErrorRow{E::invalid_filter,      R::topic_filter_invalid,         "invalid_filter",        "the filter breaks the rules for wildcards or $share"},
   ErrorRow{E::property_unknown,    R::malformed_packet,             "property_unknown",      "MQTT has no such property"},
-  ErrorRow{E::property_misplaced,  R::protocol_error,               "property_misplaced",    "a property does not belong into this packet"},
+  ErrorRow{E::property_misplaced,  R::malformed_packet,             "property_misplaced",    "a property does not belong into this packet"},
   ErrorRow{E::property_repeated,   R::protocol_error,               "property_repeated",     "a property stands twice that may stand once"},
   ErrorRow{E::property_value,      R::protocol_error,               "property_value",        "the value of a property is outside its range"},
   ErrorRow{E::topic_alias_invalid, R::topic_alias_invalid,          "topic_alias_invalid",   "a topic alias may not be 0"},

@@ -56,10 +56,10 @@ DecodeError check_filter(BytesView filter) {
 
 // What the byte behind a filter may say; the caller has read it, so it is only judged here.
 DecodeError check_options(std::uint8_t options, BytesView filter, Version version) {
-  if ((options & 0x03) == 3) return DecodeError::malformed;
   if (version != Version::v5) return options <= 2 ? DecodeError::none : DecodeError::malformed;
   if ((options & 0xc0) != 0) return DecodeError::malformed;
-  if ((options & 0x30) == 0x30) return DecodeError::protocol_error;
+  // QoS 3 and retain handling 3 can be read, and are not there.
+  if ((options & 0x03) == 0x03 || (options & 0x30) == 0x30) return DecodeError::protocol_error;
   const bool no_local = (options & 0x04) != 0;
   return no_local && is_shared(filter) ? DecodeError::protocol_error : DecodeError::none;
 }

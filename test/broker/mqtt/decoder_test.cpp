@@ -140,7 +140,7 @@ constexpr Refusal refusals[] = {
   {"SUBSCRIBE to nothing",            v4, "82", "00 01", E::protocol_error},
   {"SUBSCRIBE to nothing",            v5, "82", "00 01 00", E::protocol_error},
   {"SUBSCRIBE of QoS 3",              v4, "82", "00 01 00 01 'a' 03", E::malformed},
-  {"SUBSCRIBE of QoS 3",              v5, "82", "00 01 00 00 01 'a' 03", E::malformed},
+  {"SUBSCRIBE of QoS 3",              v5, "82", "00 01 00 00 01 'a' 03", E::protocol_error},
   {"SUBSCRIBE with 5.0's options",    v4, "82", "00 01 00 01 'a' 04", E::malformed},
   {"SUBSCRIBE with reserved bits",    v5, "82", "00 01 00 00 01 'a' 40", E::malformed},
   {"SUBSCRIBE, retain handling 3",    v5, "82", "00 01 00 00 01 'a' 30", E::protocol_error},

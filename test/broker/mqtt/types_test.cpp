@@ -65,6 +65,9 @@ TEST_CASE("Every decode error has a reason that DISCONNECT or CONNACK may carry"
            error == DecodeError::unsupported_version));
   }
   CHECK(reason_of(DecodeError::none) == ReasonCode::success);
+  // Section 2.2.2.2: in the wrong packet it is malformed; only what stands twice is an error.
+  CHECK(reason_of(DecodeError::property_misplaced) == ReasonCode::malformed_packet);
+  CHECK(reason_of(DecodeError::property_repeated) == ReasonCode::protocol_error);
   CHECK(name(PacketType::pubcomp) == "pubcomp");
   CHECK(name(Version::v3_1_1) == "3.1.1");
 }
