@@ -239,7 +239,10 @@ DecodeError decode_suback(const Frame& frame, Version version, Suback& out) {
   if (!has_header(frame, version, PacketType::suback)) return DecodeError::malformed;
   ByteReader in{frame.body};
   out = Suback{};
-  const auto error = decode_opening(in, version, place::suback, out.packet_id, ignore);
+  const auto error =
+      decode_opening(in, version, place::suback, out.packet_id, [&](const Property& found) {
+        if (found.id == property::reason_string) out.reason_string = found.bytes;
+      });
   if (error != DecodeError::none) return error;
   out.codes = ReasonCodes{in.rest()};
   return check_codes(in.rest(), PacketType::suback, version);
@@ -249,7 +252,10 @@ DecodeError decode_unsuback(const Frame& frame, Version version, Unsuback& out) 
   if (!has_header(frame, version, PacketType::unsuback)) return DecodeError::malformed;
   ByteReader in{frame.body};
   out = Unsuback{};
-  const auto error = decode_opening(in, version, place::unsuback, out.packet_id, ignore);
+  const auto error =
+      decode_opening(in, version, place::unsuback, out.packet_id, [&](const Property& found) {
+        if (found.id == property::reason_string) out.reason_string = found.bytes;
+      });
   if (error != DecodeError::none) return error;
   if (version != Version::v5) return in.done() ? DecodeError::none : DecodeError::malformed;
   out.codes = ReasonCodes{in.rest()};

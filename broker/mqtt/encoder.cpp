@@ -76,6 +76,13 @@ std::uint8_t options_of(const SubscribeEntry& entry, Version version) {
 
 constexpr char no_properties = 0;
 
+// The properties of what answers: none, or why.
+void write_reason_string(BytesView text, Bytes& out) {
+  BlockWriter properties{out};
+  properties.text_unless_empty(property::reason_string, text);
+  properties.close();
+}
+
 }  // namespace
 
 std::size_t publish_size(Version version, const PublishHead& head, BytesView topic,
@@ -122,9 +129,7 @@ void encode(const Ack& ack, PacketType type, Version version, Bytes& out) {
   BlockWriter packet{out, type};
   packet.raw().u16(ack.packet_id);
   packet.raw().u8(static_cast<std::uint8_t>(ack.reason));
-  BlockWriter properties{out};
-  properties.text_unless_empty(property::reason_string, ack.reason_string);
-  properties.close();
+  write_reason_string(ack.reason_string, out);
   packet.close();
 }
 
@@ -166,7 +171,7 @@ void encode(const Unsubscribe& unsubscribe, Version version, Bytes& out) {
 void encode(const Suback& suback, Version version, Bytes& out) {
   BlockWriter packet{out, PacketType::suback};
   packet.raw().u16(suback.packet_id);
-  if (version == Version::v5) packet.raw().bytes({&no_properties, 1});
+  if (version == Version::v5) write_reason_string(suback.reason_string, out);
   for (const ReasonCode code : suback.codes) {
     // 3.x knows one way to fail.
     const bool plain = version != Version::v5 && is_failure(code);
@@ -179,7 +184,7 @@ void encode(const Unsuback& unsuback, Version version, Bytes& out) {
   BlockWriter packet{out, PacketType::unsuback};
   packet.raw().u16(unsuback.packet_id);
   if (version == Version::v5) {
-    packet.raw().bytes({&no_properties, 1});
+    write_reason_string(unsuback.reason_string, out);
     packet.raw().bytes(unsuback.codes.raw());
   }
   packet.close();

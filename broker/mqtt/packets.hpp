@@ -113,7 +113,6 @@ struct Subscribe {
   std::uint32_t subscription_id = 0;  // 0: none.
   SubscribeEntries entries{};         // At least one.
 };
-
 struct Unsubscribe {
   PacketId packet_id = 0;
   Filters filters{};  // At least one.
@@ -125,10 +124,12 @@ using ReasonCodes = LazyRange<ReasonCode, next_code>;  // One byte each, as on t
 struct Suback {
   PacketId packet_id = 0;
   ReasonCodes codes{};
+  BytesView reason_string{};
 };
 struct Unsuback {
   PacketId packet_id = 0;
   ReasonCodes codes{};  // Empty in 3.x.
+  BytesView reason_string{};
 };
 
 struct Pingreq {};
@@ -139,7 +140,6 @@ struct Disconnect {
   BytesView reason_string{};
   BytesView server_reference{};
 };
-
 struct Auth {
   ReasonCode reason = ReasonCode::success;
   std::optional<BytesView> method{};

@@ -98,11 +98,13 @@ bool same(const Unsubscribe& a, const Unsubscribe& b) {
 }
 
 bool same(const Suback& a, const Suback& b) {
-  return a.packet_id == b.packet_id && a.codes.raw() == b.codes.raw();
+  return a.packet_id == b.packet_id && a.codes.raw() == b.codes.raw() &&
+         a.reason_string == b.reason_string;
 }
 
 bool same(const Unsuback& a, const Unsuback& b) {
-  return a.packet_id == b.packet_id && a.codes.raw() == b.codes.raw();
+  return a.packet_id == b.packet_id && a.codes.raw() == b.codes.raw() &&
+         a.reason_string == b.reason_string;
 }
 
 bool same(const Disconnect& a, const Disconnect& b) {
