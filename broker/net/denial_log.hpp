@@ -1,6 +1,7 @@
 // broker/net/denial_log.hpp
 //
-// Writes into the log what clients were not allowed to do, and which rule refused it.
+// Writes into the log what clients were not allowed to do and which rule refused it, and by what
+// they broke the protocol.
 //
 // Edge. Any thread; nothing is kept.
 #pragma once

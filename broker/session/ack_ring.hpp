@@ -16,6 +16,9 @@
 
 namespace naru::broker {
 
+// What a refusal says, where that is more than its code does.
+enum class AckText : std::uint8_t { of_code, delayed_topic, brokers_own, unreleased, not_stored };
+
 class AckRing {
  public:
   struct Entry {
@@ -23,6 +26,7 @@ class AckRing {
     mqtt::PacketType type = mqtt::PacketType::puback;
     mqtt::ReasonCode reason = mqtt::ReasonCode::success;
     bool ready = false;
+    AckText text = AckText::of_code;
   };
 
   // The place the next push() will return.
@@ -31,10 +35,11 @@ class AckRing {
     entries_.push_back(entry);
     return next_place() - 1;
   }
-  void complete(std::uint64_t place, mqtt::ReasonCode reason) {
+  void complete(std::uint64_t place, mqtt::ReasonCode reason, AckText text = AckText::of_code) {
     NARU_CHECK(place >= base_ && place - base_ < entries_.size());
     Entry& entry = entries_[static_cast<std::size_t>(place - base_)];
     if (reason != mqtt::ReasonCode::success) entry.reason = reason;
+    entry.text = text;
     entry.ready = true;
   }
   // Every PUBREC with this id that is not ready yet, each taken off `open`.
@@ -42,7 +47,7 @@ class AckRing {
     for (std::size_t i = 0; i < entries_.size() && open != 0; ++i) {
       const Entry& entry = entries_[i];
       if (entry.ready || entry.packet_id != id || entry.type != mqtt::PacketType::pubrec) continue;
-      complete(base_ + i, reason);
+      complete(base_ + i, reason, AckText::not_stored);
       --open;
     }
   }

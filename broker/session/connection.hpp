@@ -69,7 +69,7 @@ struct Connection {
   bool settles = false;        // One has failed: nothing is read until all are answered.
   bool publish_waits = false;  // For SUBSCRIBEs that came before it; the same.
   bool client_id_assigned : 1 = false, expiry_was_zero : 1 = true, has_will : 1 = false;
-  bool wants_response_information : 1 = false;
+  bool wants_response_information : 1 = false, wants_reasons : 1 = false;
   bool judged : 1 = false;    // By the gate, and `proof` is of its admission.
   bool by_scram : 1 = false;  // It may prove itself again.
   bool asks_rights : 1 = false;

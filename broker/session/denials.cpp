@@ -14,7 +14,7 @@ using C = ShardCounters;
 
 struct KindRow {
   const char* name;
-  std::uint64_t ShardCounters::*counter;
+  std::uint64_t ShardCounters::*counter;  // None: it is counted where it is found.
   ReasonCode reason = ReasonCode::not_authorized;
   const char* why = "";
 };
@@ -35,6 +35,8 @@ constexpr auto kinds = std::to_array<KindRow>({
   {"subscribe",  &C::beyond_subscriptions,     ReasonCode::quota_exceeded,           "it has as many filters as max_client_subscriptions allows, or the disk has no room for more"},
   {"rate",       &C::beyond_rate,              ReasonCode::message_rate_too_high,    "it sends faster than max_client_publish_rate or max_client_byte_rate allows"},
   {"publish",    &C::beyond_unreleased,        ReasonCode::quota_exceeded,           "it has 16 MB of QoS 2 messages open without PUBREL"},
+  {"protocol",   nullptr,                      ReasonCode::protocol_error},
+  {"keep_alive", nullptr,                      ReasonCode::keep_alive_timeout,       "nothing came from it for one and a half times its keep alive"},
 });
 // clang-format on
 
@@ -73,7 +75,9 @@ const char* name_of(Denial::Kind kind) { return row_of(kind).name; }
 mqtt::ReasonCode reason_of(Denial::Kind kind) { return row_of(kind).reason; }
 const char* why_of(Denial::Kind kind) { return row_of(kind).why; }
 
-void Denials::count(Denial::Kind kind) { ++(counters_.*row_of(kind).counter); }
+void Denials::count(Denial::Kind kind) {
+  if (const auto counter = row_of(kind).counter) ++(counters_.*counter);
+}
 
 bool Denials::take(Denial::Kind kind, const DeniedClient& who, Instant now) {
   count(kind);

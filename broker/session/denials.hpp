@@ -2,7 +2,8 @@
 //
 // Denials counts what clients were not allowed to do, by kind, and tells of it: of the first at
 // once, and at the end of each minute of one of those that followed it. The minute is each
-// client's, under each user name and for each kind.
+// client's, under each user name and for each kind. Broken packets and silence, which it tells of
+// too, are counted where they are found.
 //
 // Sans-IO. Lives on one shard; not thread-safe. Owned by Front; counters and output must outlive
 // it. Bounded by places_most: beyond them clients share one. Texts that are held back are cut.
@@ -79,9 +80,9 @@ class Denials {
   Bytes key_;                                  // Of the denial at hand.
 };
 
-// connect, publish, subscribe, deliver, connection or rate.
+// connect, publish, subscribe, deliver, connection, rate, protocol or keep_alive.
 const char* name_of(Denial::Kind kind);
 mqtt::ReasonCode reason_of(Denial::Kind kind);  // What the client is told, where there is a word.
-const char* why_of(Denial::Kind kind);          // For the log; of limits alone.
+const char* why_of(Denial::Kind kind);          // For log and client; empty: it depends.
 
 }  // namespace naru::broker

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "broker/mqtt/encoder.hpp"
+#include "broker/mqtt/varint.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/connection_values.hpp"
 #include "storage/base/check.hpp"
 #include "storage/base/limits.hpp"
@@ -15,6 +17,10 @@ using mqtt::PacketType;
 namespace {
 constexpr Seconds turning_away{2};            // For whom a limit keeps out to say CONNECT.
 constexpr std::size_t open_acks_max = 4'096;  // Of a 3.x client, which knows no Receive Maximum.
+
+constexpr BytesView not_connect = "the first packet has to be CONNECT";
+constexpr BytesView connect_too_large = "it is larger than max_packet_size, or than 256 KB";
+constexpr BytesView answer_too_large = "an answer is larger than its Maximum Packet Size";
 
 Denial denial_of(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why) {
   return {kind, c.client_id, c.identity, c.peer.address, Bytes{topic}, std::move(why), 0};
@@ -111,9 +117,7 @@ std::size_t Front::receive(ConnectionId id, BytesView bytes) {
                          mqtt::type_of(frame) == PacketType::connect;
     if (framing == mqtt::Framing::incomplete && hopeful) break;
     if (framing != mqtt::Framing::complete) {
-      ++counters_.protocol_errors;
-      end(*c, framing == mqtt::Framing::too_large ? ReasonCode::packet_too_large
-                                                  : ReasonCode::malformed_packet);
+      refuse_frame(*c, framing, frame, bytes.substr(taken));
       break;
     }
     if (waits_for_subscribe(*c, frame)) continue;
@@ -143,8 +147,7 @@ bool Front::handle(Connection& c, const mqtt::Frame& frame, std::size_t& consume
     return true;
   }
   if (mqtt::type_of(frame) != PacketType::connect) {
-    ++counters_.protocol_errors;
-    close(c);  // Nothing may be said before CONNECT.
+    break_off(c, ReasonCode::protocol_error, mqtt::type_of(frame), not_connect);
     return true;
   }
   if (on_connect(c, frame)) return true;
@@ -163,22 +166,24 @@ void Front::handle_live(Connection& c, const mqtt::Frame& frame) {
     case PacketType::unsubscribe: return on_unsubscribe(c, frame);
     case PacketType::pingreq: {
       const mqtt::DecodeError error = mqtt::decode_pingreq(frame);
-      if (error != mqtt::DecodeError::none) return fail(c, error);
+      if (error != mqtt::DecodeError::none) return fail(c, frame, error);
       mqtt::encode(mqtt::Pingresp{}, c.version, c.output);
       return touch(c);
     }
     case PacketType::disconnect: return on_disconnect(c, frame);
     case PacketType::auth: return on_auth(c, frame);
-    default: return end(c, ReasonCode::protocol_error);  // CONNECT again, or a server's.
+    // CONNECT again, or a server's.
+    default: return fail(c, frame, mqtt::DecodeError::protocol_error);
   }
 }
 
 void Front::on_disconnect(Connection& c, const mqtt::Frame& frame) {
   mqtt::Disconnect packet;
   const mqtt::DecodeError error = mqtt::decode_disconnect(frame, c.version, packet);
-  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (error != mqtt::DecodeError::none) return fail(c, frame, error);
   if (packet.session_expiry_interval && *packet.session_expiry_interval != 0 && c.expiry_was_zero) {
-    return end(c, ReasonCode::protocol_error);
+    return break_off(c, ReasonCode::protocol_error, PacketType::disconnect,
+                     "a Session Expiry Interval of 0 in CONNECT may not become another");
   }
   std::optional<std::uint32_t> expiry = packet.session_expiry_interval;
   if (expiry) expiry = std::min(*expiry, settings_.session_expiry_max_s);
@@ -190,8 +195,6 @@ void Front::on_disconnect(Connection& c, const mqtt::Frame& frame) {
 // ---- the end of a connection -------------------------------------------------------------------
 
 namespace {
-
-constexpr std::size_t goodbye_bytes = 16;  // Of a DISCONNECT or a refusing CONNACK without text.
 
 // What an operator, time or another connection ends is no fault of the client's.
 bool breaks_protocol(mqtt::ReasonCode reason) {
@@ -210,21 +213,12 @@ bool breaks_protocol(mqtt::ReasonCode reason) {
 
 }  // namespace
 
-// The text, unless a client that takes only small packets would not take one with it.
-BytesView Front::reason_string(const Connection& c, BytesView text) {
-  const bool fits = c.packet_size_max == 0 || text.size() + goodbye_bytes <= c.packet_size_max;
-  return fits ? text : BytesView{};
-}
-
 void Front::end(Connection& c, ReasonCode reason, BytesView text) {
   if (c.state == Connection::State::closing) return;
   if (breaks_protocol(reason)) ++counters_.protocol_errors;
   if (!c.is_in()) return close(c);
   if (c.version == mqtt::Version::v5 && c.state == Connection::State::live) {
-    mqtt::Disconnect packet;
-    packet.reason = reason;
-    packet.reason_string = reason_string(c, text);
-    mqtt::encode(packet, c.version, c.output);
+    write_disconnect(c, reason, text);
   }
   detach(c, true, reason, std::nullopt);
   close(c);
@@ -234,11 +228,47 @@ void Front::end(Connection& c, ReasonCode reason, BytesView text) {
 void Front::end_if_too_large(Connection& c, std::size_t before) {
   if (c.packet_size_max == 0 || c.output.size() - before <= c.packet_size_max) return;
   c.output.resize(before);
-  end(c, ReasonCode::packet_too_large);
+  explain(c, Denial::Kind::protocol, {}, Bytes{answer_too_large});
+  end(c, ReasonCode::packet_too_large, answer_too_large);
 }
 
-void Front::fail(Connection& c, mqtt::DecodeError error) {
-  end(c, mqtt::reason_of(error), mqtt::text_of(error));
+void Front::break_off(Connection& c, ReasonCode reason, PacketType in, BytesView what) {
+  if (c.state == Connection::State::closing) return;
+  explain(c, Denial::Kind::protocol, {}, fault_text(reason, in, what));
+  end(c, reason, what);
+}
+
+void Front::fail(Connection& c, const mqtt::Frame& frame, mqtt::DecodeError error) {
+  break_off(c, mqtt::reason_of(error), mqtt::type_of(frame), mqtt::text_of(error));
+}
+
+// `bytes` begin with what is no packet, or is too large for one.
+void Front::refuse_frame(Connection& c, mqtt::Framing framing, mqtt::Frame frame, BytesView bytes) {
+  const PacketType type = mqtt::type_of(frame);
+  const bool comes = c.state == Connection::State::awaiting_connect;
+  if (comes && type != PacketType::connect) {
+    return break_off(c, ReasonCode::protocol_error, type, not_connect);
+  }
+  if (framing != mqtt::Framing::too_large) {
+    return break_off(c, ReasonCode::malformed_packet, type, "its type or its length is wrong");
+  }
+  const BytesView what = comes ? connect_too_large : "it is larger than max_packet_size";
+  if (comes) {
+    // What has come of it says whether an answer would be understood.
+    ByteReader in{bytes.substr(1)};
+    in.varint();
+    frame.body = in.rest();
+    frame.size = 1 + mqtt::varint_size(frame.body.size()) + frame.body.size();
+    mqtt::Connect connect;
+    const auto error = mqtt::decode_connect(frame, connect);
+    c.version = connect.version;
+    c.packet_size_max = connect.maximum_packet_size;  // If it came that far.
+    const bool spoken = error != mqtt::DecodeError::unsupported_version;
+    if (spoken && c.version == mqtt::Version::v5) {
+      write_connack_refusal(c, ReasonCode::packet_too_large, what);
+    }
+  }
+  break_off(c, ReasonCode::packet_too_large, type, what);
 }
 
 bool Front::kick(ConnectionId id, BytesView text) {
@@ -304,9 +334,7 @@ void Front::withdraw(ConnectionId id, BytesView why) {
 void Front::shut_down() {
   for (const auto& connection : connections_) {
     if (connection->version == mqtt::Version::v5 && connection->state == Connection::State::live) {
-      mqtt::Disconnect packet;
-      packet.reason = ReasonCode::server_shutting_down;
-      mqtt::encode(packet, connection->version, connection->output);
+      write_disconnect(*connection, ReasonCode::server_shutting_down, {});
     }
     // No Detach: the lanes take everybody for connected and give the wills their grace.
     close(*connection);

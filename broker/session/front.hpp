@@ -83,11 +83,12 @@ class Front final : public LiveSink {
   bool handle(Connection& c, const mqtt::Frame& frame, std::size_t& consumed);
   void handle_live(Connection& c, const mqtt::Frame& frame);
   void end(Connection& c, ReasonCode reason, BytesView text = {});
+  void break_off(Connection& c, ReasonCode reason, mqtt::PacketType in, BytesView what);  // Logged.
+  void refuse_frame(Connection& c, mqtt::Framing framing, mqtt::Frame frame, BytesView bytes);
   void end_for_room(Connection& c);  // 3.x, which has no word for it, is held first.
-  static BytesView reason_string(const Connection& c, BytesView text);
   void close(Connection& c);
   void end_if_too_large(Connection& c, std::size_t before);
-  void fail(Connection& c, mqtt::DecodeError error);
+  void fail(Connection& c, const mqtt::Frame& frame, mqtt::DecodeError error);
   bool on_connect(Connection& c, const mqtt::Frame& frame);
   bool read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect& connect);
   Admission ask(const Connection& c, const mqtt::Connect& connect) const;
@@ -100,11 +101,10 @@ class Front final : public LiveSink {
   void handle_proving(Connection& c, const mqtt::Frame& frame);
   void refuse_proving(Connection& c, ReasonCode reason, Bytes why);
   void on_auth(Connection& c, const mqtt::Frame& frame);
-  void send_auth(Connection& c, ReasonCode reason, BytesView text);
   void give_up(Connection& c);  // It has taken too long to come in.
   void attach(Connection& c, const mqtt::Connect& connect);
   ReasonCode judge(Connection& c, mqtt::Connect& connect, const Admission& admission);
-  ReasonCode judge_will(Connection& c, mqtt::Connect& connect);
+  NotOffered judge_will(Connection& c, mqtt::Connect& connect);  // Or success.
   std::optional<storage::WillRow> will_row(const Connection& c, const mqtt::Will& will);
   void refuse(Connection& c, ReasonCode reason, BytesView text = {});
   void detach(Connection& c, bool publish_will, ReasonCode reason,
@@ -117,11 +117,11 @@ class Front final : public LiveSink {
   bool knows_right(Connection& c, Denial::Kind kind, BytesView topic);  // Else asks.
   bool was_granted(const Connection& c, Denial::Kind kind, BytesView topic);
   void explain(const Connection& c, Denial::Kind kind, BytesView topic, Bytes why);
-  void deny(Connection& c, const mqtt::Publish& p, ReasonCode reason);
+  void deny(Connection& c, const mqtt::Publish& p, ReasonCode reason, AckText text = {});
   storage::MessageView view_of(Connection& c, const mqtt::Publish& p);
   // What of a message's properties goes on with it; valid until the next message.
   BytesView passing_properties(BytesView properties, bool clean);
-  void acknowledge(Connection& c, mqtt::PacketId id, mqtt::PacketType type, ReasonCode reason);
+  void acknowledge(Connection& c, mqtt::PacketId id, mqtt::PacketType, ReasonCode, AckText = {});
   void release_acks(Connection& c);
   Route route_of(const Connection& c) const;
   void on_ack(Connection& c, const mqtt::Frame& frame);

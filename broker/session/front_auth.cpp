@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "broker/mqtt/encoder.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/front.hpp"
 
 namespace naru::broker {
@@ -12,9 +12,19 @@ using mqtt::PacketType;
 
 namespace {
 
+constexpr BytesView out_of_turn = "its method is another than in CONNECT, or its turn has not come";
+
 Bytes fault_of(const ScramDialogue& dialogue) {
   return dialogue.proof == 0 ? "the user has no line for SCRAM in password_file"
                              : "its proof is wrong";
+}
+
+void write_auth(Connection& c, mqtt::ReasonCode reason, BytesView text) {
+  mqtt::Auth packet;
+  packet.reason = reason;
+  packet.method = scram_method;
+  packet.data = text;
+  mqtt::encode(packet, c.version, c.output);
 }
 
 }  // namespace
@@ -31,24 +41,14 @@ std::optional<Bytes> Front::challenge(Connection& c, BytesView client_first) {
   return c.scram->server.challenge(client_first, std::move(account->keys), account->nonce);
 }
 
-void Front::send_auth(Connection& c, ReasonCode reason, BytesView text) {
-  mqtt::Auth packet;
-  packet.reason = reason;
-  packet.method = scram_method;
-  packet.data = text;
-  mqtt::encode(packet, c.version, c.output);
-  touch(c);
-}
-
 // ---- before CONNACK ----------------------------------------------------------------------------
 
 void Front::refuse_proving(Connection& c, ReasonCode reason, Bytes why) {
   ++counters_.refused_connects;
-  if (reason == ReasonCode::protocol_error || reason == ReasonCode::malformed_packet) {
-    ++counters_.protocol_errors;
-  } else {
-    explain(c, Denial::Kind::connect, {}, std::move(why));
-  }
+  const bool broken =
+      reason == ReasonCode::protocol_error || reason == ReasonCode::malformed_packet;
+  if (broken) ++counters_.protocol_errors;
+  explain(c, broken ? Denial::Kind::protocol : Denial::Kind::connect, {}, std::move(why));
   refuse(c, reason);
 }
 
@@ -75,19 +75,24 @@ void Front::begin_proving(Connection& c, const mqtt::Connect& connect, const mqt
   if (!answer) return refuse_proving(c, ReasonCode::bad_authentication_method, not_offered);
   c.by_scram = true;
   hold(c, frame, Connection::State::proving);
-  send_auth(c, ReasonCode::continue_authentication, *answer);
+  write_auth(c, ReasonCode::continue_authentication, *answer);
+  touch(c);
 }
 
 void Front::handle_proving(Connection& c, const mqtt::Frame& frame) {
   if (mqtt::type_of(frame) == PacketType::disconnect) return close(c);
+  const auto refuse_packet = [&](ReasonCode reason, BytesView what) {
+    refuse_proving(c, reason, fault_text(reason, mqtt::type_of(frame), what));
+  };
   if (mqtt::type_of(frame) != PacketType::auth) {
-    return refuse_proving(c, ReasonCode::protocol_error, {});
+    return refuse_packet(ReasonCode::protocol_error, "AUTH has to come before it");
   }
   mqtt::Auth auth;
   const mqtt::DecodeError error = mqtt::decode_auth(frame, c.version, auth);
-  if (error != mqtt::DecodeError::none) return refuse_proving(c, mqtt::reason_of(error), {});
+  if (error != mqtt::DecodeError::none)
+    return refuse_packet(mqtt::reason_of(error), mqtt::text_of(error));
   if (auth.reason != ReasonCode::continue_authentication || auth.method != scram_method) {
-    return refuse_proving(c, ReasonCode::protocol_error, {});
+    return refuse_packet(ReasonCode::protocol_error, out_of_turn);
   }
   const std::unique_ptr<ScramDialogue> dialogue = std::move(c.scram);
   auto answer = dialogue->server.verify(auth.data.value_or(BytesView{}));
@@ -103,17 +108,20 @@ void Front::handle_proving(Connection& c, const mqtt::Frame& frame) {
 void Front::on_auth(Connection& c, const mqtt::Frame& frame) {
   mqtt::Auth auth;
   const mqtt::DecodeError error = mqtt::decode_auth(frame, c.version, auth);
-  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (error != mqtt::DecodeError::none) return fail(c, frame, error);
   const bool same_method = c.by_scram && auth.method == scram_method;
   const bool begins = auth.reason == ReasonCode::re_authenticate;
   const bool goes_on = auth.reason == ReasonCode::continue_authentication;
   const bool expected = c.scram ? goes_on : begins;
-  if (!same_method || !expected) return end(c, ReasonCode::protocol_error);
+  if (!same_method || !expected) {
+    return break_off(c, ReasonCode::protocol_error, PacketType::auth, out_of_turn);
+  }
   const BytesView text = auth.data.value_or(BytesView{});
   if (begins) {
     const auto answer = challenge(c, text);
     if (answer && c.scram->user == c.identity) {
-      return send_auth(c, ReasonCode::continue_authentication, *answer);
+      write_auth(c, ReasonCode::continue_authentication, *answer);
+      return touch(c);
     }
     explain(c, Denial::Kind::connect, {},
             answer ? "it would prove another user than it is" : "its SCRAM message is malformed");
@@ -126,7 +134,8 @@ void Front::on_auth(Connection& c, const mqtt::Frame& frame) {
     return end(c, ReasonCode::not_authorized);
   }
   c.set_proof(dialogue->proof);
-  send_auth(c, ReasonCode::success, *answer);
+  write_auth(c, ReasonCode::success, *answer);
+  touch(c);
 }
 
 }  // namespace naru::broker

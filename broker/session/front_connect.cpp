@@ -7,6 +7,7 @@
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
 #include "broker/mqtt/varint.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/connection_values.hpp"
 #include "broker/session/front.hpp"
 #include "cluster/lanes/lane_id.hpp"
@@ -61,10 +62,12 @@ bool is_from_bridge(const mqtt::Connect& connect) {
 bool Front::read_connect(Connection& c, const mqtt::Frame& frame, mqtt::Connect& connect) {
   const mqtt::DecodeError error = mqtt::decode_connect(frame, connect);
   c.version = connect.version;
+  c.packet_size_max = connect.maximum_packet_size;  // Where it is broken, if it came that far.
   if (error != mqtt::DecodeError::none) {
     ++counters_.refused_connects;
-    c.packet_size_max = connect.maximum_packet_size;  // If it came that far.
     const mqtt::ReasonCode reason = mqtt::reason_of(error);
+    explain(c, Denial::Kind::protocol, {},
+            fault_text(reason, mqtt::PacketType::connect, mqtt::text_of(error)));
     if (error == mqtt::DecodeError::unsupported_version || c.version == Version::v5) {
       refuse(c, reason, mqtt::text_of(error));
     } else {
@@ -96,7 +99,8 @@ bool Front::on_connect(Connection& c, const mqtt::Frame& frame) {
   mqtt::Connect connect;
   if (!read_connect(c, frame, connect)) return true;
   if (c.peer.refusal != ReasonCode::success) {
-    refuse(c, c.peer.refusal);
+    const bool full = c.peer.refusal == ReasonCode::quota_exceeded;
+    refuse(c, c.peer.refusal, full ? "there are too many connections" : BytesView{});
     return true;
   }
   const auto hands_over = [&] {
@@ -185,18 +189,18 @@ void Front::give_up(Connection& c) {
 
 void Front::enter(Connection& c, mqtt::Connect& connect, const mqtt::Frame& frame,
                   const Admission& admission) {
-  ReasonCode reason = judge(c, connect, admission);
-  if (reason == ReasonCode::success && connect.will) {
+  NotOffered verdict{judge(c, connect, admission), {}};
+  if (verdict.reason == ReasonCode::success && connect.will) {
     if (!knows_right(c, Denial::Kind::publish, connect.will->topic)) {
       hold(c, frame, Connection::State::judging);
       c.entrance->admission = admission;
       return;
     }
-    reason = judge_will(c, connect);
+    verdict = judge_will(c, connect);
   }
-  if (reason == ReasonCode::success) return attach(c, connect);
+  if (verdict.reason == ReasonCode::success) return attach(c, connect);
   ++counters_.refused_connects;
-  refuse(c, reason);
+  refuse(c, verdict.reason, verdict.why);
 }
 
 mqtt::ReasonCode Front::judge(Connection& c, mqtt::Connect& connect, const Admission& admission) {
@@ -266,8 +270,8 @@ void Front::attach(Connection& c, const mqtt::Connect& connect) {
     c.keep_alive_s = settings_.max_keep_alive_s;
   }
   c.receive_maximum = connect.receive_maximum;
-  c.packet_size_max = connect.maximum_packet_size;
   if (c.version == Version::v5) {
+    c.wants_reasons = connect.request_problem_information;
     c.aliases = {settings_.topic_aliases_in,
                  std::min(connect.topic_alias_maximum, settings_.topic_aliases_out)};
   }
@@ -295,11 +299,8 @@ void Front::attach(Connection& c, const mqtt::Connect& connect) {
 }
 
 void Front::refuse(Connection& c, ReasonCode reason, BytesView text) {
-  mqtt::Connack packet;
-  packet.reason = reason;
-  packet.reason_string = reason_string(c, text);
   const std::size_t before = c.output.size();
-  mqtt::encode(packet, c.version, c.output);
+  write_connack_refusal(c, reason, text);
   end_if_too_large(c, before);
   close(c);
 }
@@ -309,12 +310,11 @@ void Front::on(const hop::Attached& attached) {
   if (c == nullptr || c->state != Connection::State::attaching) return;
   if (attached.result != hop::AttachResult::accepted) {
     ++counters_.refused_connects;
-    if (attached.result == hop::AttachResult::wrong_identity) {
-      explain(*c, Denial::Kind::connect, {}, "the session belongs to another user");
+    if (attached.result != hop::AttachResult::wrong_identity) {
+      return refuse(*c, ReasonCode::quota_exceeded, not_stored);
     }
-    return refuse(*c, attached.result == hop::AttachResult::wrong_identity
-                          ? ReasonCode::not_authorized
-                          : ReasonCode::quota_exceeded);
+    explain(*c, Denial::Kind::connect, {}, "the session belongs to another user");
+    return refuse(*c, ReasonCode::not_authorized);
   }
   ++counters_.connects;
   c->session = attached.session;

@@ -4,6 +4,7 @@
 
 #include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/subscription_options.hpp"
 
@@ -205,7 +206,7 @@ void Front::on(hop::CommandDeliver& deliver) {
 void Front::on_ack(Connection& c, const mqtt::Frame& frame) {
   mqtt::Ack ack;
   const mqtt::DecodeError error = mqtt::decode_ack(frame, c.version, ack);
-  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (error != mqtt::DecodeError::none) return fail(c, frame, error);
   const PacketType type = mqtt::type_of(frame);
   if (type == PacketType::pubrel) return on_pubrel(c, ack);
   if (c.session == 0) return on_clean_ack(c, type, ack);
@@ -223,8 +224,8 @@ void Front::on_clean_ack(Connection& c, PacketType type, const mqtt::Ack& ack) {
   const mqtt::PacketId id = ack.packet_id;
   if (type == PacketType::pubrec && !mqtt::is_failure(ack.reason)) {
     const bool known = c.window.on_pubrec(id);
-    mqtt::encode_ack(c.output, c.version, PacketType::pubrel, id,
-                     known ? ReasonCode::success : ReasonCode::packet_identifier_not_found);
+    write_ack(c, {id, PacketType::pubrel,
+                  known ? ReasonCode::success : ReasonCode::packet_identifier_not_found});
     return touch(c);
   }
   bool freed = false;

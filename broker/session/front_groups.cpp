@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/group.hpp"
 
@@ -132,9 +132,8 @@ void Front::on(const hop::GroupTaken& taken) {
   if (c == nullptr || c->state != Connection::State::live) return;
   c->lent.erase(taken.packet_id);
   const bool known = c->window.on_pubrec(taken.packet_id);
-  mqtt::encode_ack(
-      c->output, c->version, PacketType::pubrel, taken.packet_id,
-      known ? mqtt::ReasonCode::success : mqtt::ReasonCode::packet_identifier_not_found);
+  write_ack(*c, {taken.packet_id, PacketType::pubrel,
+                 known ? ReasonCode::success : ReasonCode::packet_identifier_not_found});
   touch(*c);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/session/answers.hpp"
 #include "broker/session/front.hpp"
 
 namespace naru::broker {
@@ -22,7 +23,7 @@ Duration up_to(Duration most, Rng& rng) {
 }  // namespace
 
 void Front::end_for_room(Connection& c) {
-  if (c.version == mqtt::Version::v5) return end(c, ReasonCode::quota_exceeded);
+  if (c.version == mqtt::Version::v5) return end(c, ReasonCode::quota_exceeded, not_stored);
   if (c.state != Connection::State::live || c.is_held()) return;
   ++counters_.held_clients;
   c.held_until =

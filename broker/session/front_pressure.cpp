@@ -24,7 +24,7 @@ bool Front::waits_for_rate(Connection& c, const mqtt::Frame& frame) {
   if (ready <= now_) return false;
   if (settings_.limits.ends_fast_clients && !settings_.low_memory) {
     explain(c, Denial::Kind::client_rate, {}, why_of(Denial::Kind::client_rate));
-    end(c, reason_of(Denial::Kind::client_rate));
+    end(c, reason_of(Denial::Kind::client_rate), why_of(Denial::Kind::client_rate));
   } else {
     throttle_.wait(c.id, *c.rate, ready, now_);
     c.paused = true;
@@ -63,6 +63,7 @@ void Front::on_time(Instant now, StoreMillis store_now, WallMillis wall) {
     } else if (c->held_until <= now) {
       end(*c, ReasonCode::quota_exceeded);
     } else if (c->keep_alive_s != 0 && silent_until(*c) <= now) {
+      explain(*c, Denial::Kind::silent, {}, why_of(Denial::Kind::silent));
       end(*c, ReasonCode::keep_alive_timeout);
     } else {
       watch(*c);

@@ -5,6 +5,7 @@
 #include "broker/command/ledger.hpp"
 #include "broker/mqtt/bridge_path.hpp"
 #include "broker/mqtt/encoder.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/delayed_topic.hpp"
 #include "broker/session/front.hpp"
 #include "broker/session/topic_kind.hpp"
@@ -19,6 +20,9 @@ using storage::MessageRef;
 using storage::MessageView;
 
 namespace {
+
+constexpr BytesView alias_unset = "it has no topic, and its topic alias stands for none yet";
+constexpr BytesView alias_beyond = "its topic alias is larger than max_topic_alias allows";
 
 // What a device says of its command: {"state": "succeeded", "result": ...}. All else is an
 // ordinary message.
@@ -45,13 +49,17 @@ std::optional<hop::CommandReply> word_of(const Connection& c, BytesView prefix, 
 void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   mqtt::Publish p;
   const mqtt::DecodeError error = mqtt::decode_publish(frame, c.version, p);
-  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (error != mqtt::DecodeError::none) return fail(c, frame, error);
   if (p.topic_alias != 0) {
     const ReasonCode known = c.aliases.resolve(p.topic_alias, p.topic);
-    if (known != ReasonCode::success) return end(c, known);
+    if (known != ReasonCode::success) {
+      return break_off(c, known, PacketType::publish,
+                       known == ReasonCode::protocol_error ? alias_unset : alias_beyond);
+    }
   }
   if (!p.properties_clean && !p.subscription_ids.empty()) {
-    return end(c, ReasonCode::protocol_error);
+    return break_off(c, ReasonCode::protocol_error, PacketType::publish,
+                     "a Subscription Identifier is for the broker to send");
   }
   if (const auto lacks = find_not_offered(settings_, c.peer, p.qos, p.retain)) {
     explain(c, Denial::Kind::publish, p.topic, Bytes{lacks->why});
@@ -64,7 +72,8 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   ++counters_.publishes_in;
   if (p.qos != Qos::at_most_once && c.version == mqtt::Version::v5 &&
       c.acks.size() + c.open_qos2 >= settings_.receive_maximum) {
-    return end(c, ReasonCode::receive_maximum_exceeded);
+    return break_off(c, ReasonCode::receive_maximum_exceeded, PacketType::publish,
+                     "more QoS 1 and 2 publishes are open than Receive Maximum allows");
   }
   if (is_too_large(settings_, p.payload)) {
     explain(c, Denial::Kind::publish, p.topic, Bytes{payload_too_large});
@@ -75,7 +84,7 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   }
   if (misnamed) {
     explain(c, Denial::Kind::publish, p.topic, Bytes{no_delayed_topic});
-    return deny(c, p, ReasonCode::topic_name_invalid);
+    return deny(c, p, ReasonCode::topic_name_invalid, AckText::delayed_topic);
   }
   if ((c.is_ruled() && !may(c, Denial::Kind::publish, p.topic)) ||
       !was_granted(c, Denial::Kind::publish, p.topic)) {
@@ -91,7 +100,7 @@ void Front::on_publish(Connection& c, const mqtt::Frame& frame) {
   // A command hears of its reply when it is said.
   if (kind == TopicKind::forbidden || (kind == TopicKind::reply && delay_s != 0)) {
     explain(c, Denial::Kind::publish, p.topic, Bytes{brokers_own});
-    return deny(c, p, ReasonCode::not_authorized);
+    return deny(c, p, ReasonCode::not_authorized, AckText::brokers_own);
   }
   if (p.qos != Qos::exactly_once && kind == TopicKind::reply) {
     auto word = word_of(c, settings_.command_prefix, p.topic, p.payload);
@@ -161,7 +170,7 @@ void Front::publish_twice(Connection& c, mqtt::PacketId id, const MessageView& v
         constexpr auto kind = Denial::Kind::unreleased;
         explain(c, kind, {}, why_of(kind));
         if (c.version != mqtt::Version::v5) return end(c, reason_of(kind));
-        return acknowledge(c, id, PacketType::pubrec, reason_of(kind));
+        return acknowledge(c, id, PacketType::pubrec, reason_of(kind), AckText::unreleased);
       }
       c.inbound_bytes = bytes;
       c.inbound[id] = {std::move(message), due_at};
@@ -200,7 +209,7 @@ void Front::on(const hop::Received& received) {
   c->receiving.erase(place);
   if (!received.failed) ++c->open_qos2;
   const ReasonCode reason = received.failed ? ReasonCode::quota_exceeded : ReasonCode::success;
-  c->acks.complete(at, reason);
+  c->acks.complete(at, reason, AckText::not_stored);
   if (c->repeated_open != 0)
     c->acks.complete_repeated(received.packet_id, reason, c->repeated_open);
   release_acks(*c);
@@ -223,7 +232,7 @@ void Front::on_published(const Waiter& waiter, bool failed) {
   }
   // What it sends before it hears of a failure would fail behind that, without end.
   if (failed) c->settles = true;
-  c->acks.complete(waiter.place, reason);
+  c->acks.complete(waiter.place, reason, AckText::not_stored);
   release_acks(*c);
 }
 
@@ -231,8 +240,8 @@ void Front::on(const hop::Completed& completed) {
   Connection* const c = find(completed.connection);
   if (c == nullptr) return;
   if (completed.known && c->open_qos2 > 0) --c->open_qos2;
-  mqtt::encode_ack(c->output, c->version, PacketType::pubcomp, completed.packet_id,
-                   completed.known ? ReasonCode::success : ReasonCode::packet_identifier_not_found);
+  write_ack(*c, {completed.packet_id, PacketType::pubcomp,
+                 completed.known ? ReasonCode::success : ReasonCode::packet_identifier_not_found});
   touch(*c);
 }
 
@@ -245,8 +254,7 @@ void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
   const auto inbound = c.inbound.find(ack.packet_id);
   const Waiter waiter{Waiter::Kind::completion, c.id, ack.packet_id};
   if (inbound == c.inbound.end()) {
-    mqtt::encode_ack(c.output, c.version, PacketType::pubcomp, ack.packet_id,
-                     ReasonCode::packet_identifier_not_found);
+    write_ack(c, {ack.packet_id, PacketType::pubcomp, ReasonCode::packet_identifier_not_found});
     return touch(c);
   }
   const auto [message, due_at] = std::move(inbound->second);
@@ -265,31 +273,32 @@ void Front::on_pubrel(Connection& c, const mqtt::Ack& ack) {
 
 // ---- acknowledgements --------------------------------------------------------------------------
 
-void Front::acknowledge(Connection& c, mqtt::PacketId id, PacketType type, ReasonCode reason) {
+void Front::acknowledge(Connection& c, mqtt::PacketId id, PacketType type, ReasonCode reason,
+                        AckText text) {
+  const AckRing::Entry ack{id, type, reason, true, text};
   if (!c.acks.empty()) {
-    c.acks.push({id, type, reason, true});
+    c.acks.push(ack);
     return;
   }
-  mqtt::encode_ack(c.output, c.version, type, id, reason);
+  write_ack(c, ack);
   touch(c);
 }
 
 void Front::release_acks(Connection& c) {
-  c.acks.release_ready([&](const AckRing::Entry& entry) {
-    mqtt::encode_ack(c.output, c.version, entry.type, entry.packet_id, entry.reason);
-  });
+  c.acks.release_ready([&](const AckRing::Entry& entry) { write_ack(c, entry); });
   if (c.acks.empty()) c.settles = false;
   touch(c);
 }
 
 // ---- what a client may not publish -------------------------------------------------------------
 
-void Front::deny(Connection& c, const mqtt::Publish& p, ReasonCode reason) {
+void Front::deny(Connection& c, const mqtt::Publish& p, ReasonCode reason, AckText text) {
   if (p.qos == Qos::at_most_once) return;
   const auto type = p.qos == Qos::at_least_once ? PacketType::puback : PacketType::pubrec;
   // 3.x has no word for it: the message is taken and goes nowhere, as its specification allows.
   // Its PUBREL finds nothing and is answered all the same.
-  acknowledge(c, p.packet_id, type, c.version == mqtt::Version::v5 ? reason : ReasonCode::success);
+  const bool told = c.version == mqtt::Version::v5;
+  acknowledge(c, p.packet_id, type, told ? reason : ReasonCode::success, text);
 }
 
 }  // namespace naru::broker

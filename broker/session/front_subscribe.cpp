@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "broker/mqtt/encoder.hpp"
 #include "broker/mqtt/topics.hpp"
+#include "broker/session/answers.hpp"
 #include "broker/session/connection_values.hpp"
 #include "broker/session/filter_quota.hpp"
 #include "broker/session/front.hpp"
@@ -13,6 +13,9 @@
 namespace naru::broker {
 
 namespace {
+
+constexpr BytesView many_filters = "it names more than 1,024 filters";
+static_assert(limits::filters_per_packet == 1024);
 
 mqtt::Qos granted_qos(const Connection& c, const mqtt::SubscribeEntry& entry) {
   return std::min(entry.qos, c.peer.max_qos);
@@ -62,14 +65,19 @@ bool Front::knows_rights(Connection& c, const mqtt::Subscribe& packet) {
 void Front::on_subscribe(Connection& c, const mqtt::Frame& frame) {
   mqtt::Subscribe packet;
   const mqtt::DecodeError error = mqtt::decode_subscribe(frame, c.version, packet);
-  if (error != mqtt::DecodeError::none) return fail(c, error);
-  if (c.joining.contains(packet.packet_id)) return end(c, ReasonCode::protocol_error);
+  if (error != mqtt::DecodeError::none) return fail(c, frame, error);
+  if (c.joining.contains(packet.packet_id)) {
+    return break_off(c, ReasonCode::protocol_error, mqtt::PacketType::subscribe,
+                     "its packet id is that of a SUBSCRIBE without an answer yet");
+  }
   if (c.asks_rights && !knows_rights(c, packet)) return;
   std::vector<storage::FilterRow> rows;
   Bytes codes;
   Joining joining;
   for (const mqtt::SubscribeEntry& entry : packet.entries) {
-    if (codes.size() >= limits::filters_per_packet) return end(c, ReasonCode::quota_exceeded);
+    if (codes.size() >= limits::filters_per_packet) {
+      return break_off(c, ReasonCode::quota_exceeded, mqtt::PacketType::subscribe, many_filters);
+    }
     const std::uint8_t code = judge_filter(c, entry);
     codes.push_back(static_cast<char>(code));
     if (code >= 0x80) continue;
@@ -145,11 +153,8 @@ void Front::on(const hop::FencePassed& passed) {
 }
 
 void Front::suback(Connection& c, mqtt::PacketId id, BytesView codes) {
-  mqtt::Suback packet;
-  packet.packet_id = id;
-  packet.codes = mqtt::ReasonCodes{codes};
   const std::size_t before = c.output.size();
-  mqtt::encode(packet, c.version, c.output);
+  write_suback(c, id, codes);
   end_if_too_large(c, before);
   touch(c);
 }
@@ -157,10 +162,12 @@ void Front::suback(Connection& c, mqtt::PacketId id, BytesView codes) {
 void Front::on_unsubscribe(Connection& c, const mqtt::Frame& frame) {
   mqtt::Unsubscribe packet;
   const mqtt::DecodeError error = mqtt::decode_unsubscribe(frame, c.version, packet);
-  if (error != mqtt::DecodeError::none) return fail(c, error);
+  if (error != mqtt::DecodeError::none) return fail(c, frame, error);
   std::vector<Bytes> filters;
   for (const BytesView filter : packet.filters) {
-    if (filters.size() >= limits::filters_per_packet) return end(c, ReasonCode::quota_exceeded);
+    if (filters.size() >= limits::filters_per_packet) {
+      return break_off(c, ReasonCode::quota_exceeded, mqtt::PacketType::unsubscribe, many_filters);
+    }
     filters.emplace_back(filter);
   }
   if (c.session != 0) {
@@ -191,11 +198,8 @@ void Front::on(const hop::Unsubscribed& unsubscribed) {
       unsubscribed.codes, [](char code) { return static_cast<std::uint8_t>(code) >= 0x80; });
   // An UNSUBACK of 3.x says yes and nothing else.
   if (failed && c->version != mqtt::Version::v5) return end_for_room(*c);
-  mqtt::Unsuback packet;
-  packet.packet_id = unsubscribed.packet_id;
-  packet.codes = mqtt::ReasonCodes{unsubscribed.codes};
   const std::size_t before = c->output.size();
-  mqtt::encode(packet, c->version, c->output);
+  write_unsuback(*c, unsubscribed.packet_id, unsubscribed.codes);
   end_if_too_large(*c, before);
   touch(*c);
 }

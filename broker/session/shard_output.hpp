@@ -94,7 +94,7 @@ struct Answered {
   bool failed = false;
 };
 
-// What a client was not allowed to do, for the log (broker/session/denials.hpp).
+// What a client was not allowed or did wrong, for the log (broker/session/denials.hpp).
 struct Denial {
   enum class Kind : std::uint8_t {
     connect,
@@ -113,6 +113,9 @@ struct Denial {
     filters_full,
     client_rate,
     unreleased,
+    // Its connection ends: it broke the protocol, or was silent too long.
+    protocol,
+    silent,
   };
   Kind kind = Kind::connect;
   Bytes client_id, user, address;

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from narud_server import wait_until
 from raw_mqtt import V5, Kind, Missing, frame, publish_packet
 
 
@@ -20,6 +21,8 @@ def test_a_silent_client_is_closed_and_others_stay(broker, join, version):
     begin = time.monotonic()
     client.expect_refusal(0x8D, wait=6)
     assert 1.4 <= time.monotonic() - begin <= 3.5
+    wait_until(lambda: any("what=keep_alive" in line and f"client={client.client_id} " in line
+                           for line in broker.log().splitlines()), what="a line in the log")
     forever.ping()
     slow.ping()
 

@@ -129,6 +129,50 @@ def test_a_packet_of_exactly_the_limit_is_fine(broker, join, unique, version):
     client.ping()
 
 
+def test_a_connect_too_large_is_answered_where_there_is_a_word(start_broker, dial, version):
+    broker = start_broker(BROKER_SETTINGS)
+    client = dial(broker, version)
+    client.send(connect_packet("c", version, will=Will("w", b"x" * 20001)))
+    said = [(p.kind, p.code) for p in client.expect_closed()]
+    assert said == ([(Kind.CONNACK, 0x95)] if version == V5 else [])
+    wait_until(lambda: "max_packet_size" in broker.log(), what="a line in the log")
+    (line,) = [line for line in broker.log().splitlines() if " denied " in line]
+    assert "packet_too_large in connect" in line and "127.0.0.1" in line
+    assert broker.counter("protocol_errors") == 1
+
+
+# -------------------------------------------------------------- what the log says
+
+
+def lines_of(broker, client):
+    """What the log says of what it did wrong."""
+    return [line for line in broker.log().splitlines()
+            if " denied " in line and f"client={client.client_id} " in line]
+
+
+def test_the_log_says_what_broke_the_protocol(broker, join, version):
+    client = join(broker, version)
+    client.send(publish_packet("a/#", version=version))
+    client.expect_closed()
+    wait_until(lambda: lines_of(broker, client), what="a line in the log")
+    (line,) = lines_of(broker, client)
+    assert "what=protocol" in line and "127.0.0.1" in line
+    assert "topic_name_invalid in publish: a topic may not be empty nor contain wildcards" in line
+
+
+def test_the_log_is_quiet_about_who_leaves_or_is_taken_over(broker, join, version):
+    leaving = join(broker, version)
+    leaving.disconnect()
+    old = join(broker, version)
+    new = join(broker, version, old.client_id)
+    old.expect_closed()
+    broken = join(broker, version)
+    broken.send(b"\x00\x00")
+    broken.expect_closed()
+    wait_until(lambda: lines_of(broker, broken), what="a line of a later client")
+    assert lines_of(broker, leaving) == lines_of(broker, new) == []
+
+
 @pytest.mark.parametrize("stored", [False, True], ids=["clean", "persistent"])
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_a_client_gets_nothing_larger_than_it_takes(broker, join, unique, qos, stored):

@@ -1,7 +1,7 @@
 """Topic aliases towards the client, response information, and the texts of refusals (MQTT 5)."""
 import pytest
 
-from raw_mqtt import V5, V311, Kind, frame
+from raw_mqtt import V5, V311, Kind, ack_packet, frame, subscribe_packet
 
 BROKER_SETTINGS = "max_topic_alias_broker 3\nresponse_information replies/%c/x"
 
@@ -128,6 +128,61 @@ def test_a_text_too_large_for_the_client_is_left_out(broker, join):
     client = join(broker, V5, properties={"maximum_packet_size": 50})
     client.send(frame(Kind.PUBLISH, b"\x00\x03a/+\x00x"))
     assert refused_with(client) == (0x90, None)
+
+
+def refusals(client, topic):
+    """The answers to one refused packet of each kind that has a code for it."""
+    answers = [client.publish("$SYS/broker/x", b"x", qos) for qos in (1, 2)]
+    client.send(ack_packet(Kind.PUBREC, 77))
+    answers.append(client.await_ack(Kind.PUBREL, 77))
+    client.send(ack_packet(Kind.PUBREL, 77))
+    answers.append(client.await_ack(Kind.PUBCOMP, 77))
+    client.send(subscribe_packet(9, [(topic, 1), ("a/" * 200, 1)]))
+    answers.append(client.await_kind(Kind.SUBACK))
+    return answers
+
+
+def test_every_refusal_says_why(broker, join, unique):
+    client = join(broker, V5)
+    assert [answer.property("reason_string") for answer in refusals(client, unique())] == [
+        "the topic is the broker's own", "the topic is the broker's own",
+        "no message has this packet id", "no message has this packet id",
+        "the filter has more levels than max_filter_levels allows, or more than 4096 bytes"]
+
+
+def test_who_does_not_ask_for_problems_hears_codes_alone(broker, join, unique):
+    """Texts only where they are always allowed."""
+    client = join(broker, V5, properties={"request_problem_information": 0})
+    answers = refusals(client, unique())
+    assert [answer.code for answer in answers[:4]] == [0x87, 0x87, 0x92, 0x92]
+    assert answers[4].codes == [1, 0x8F]
+    assert all(answer.properties == [] for answer in answers)
+    client.send(frame(Kind.PUBLISH, b"\x00\x03a/+\x00x"))
+    assert refused_with(client) == (0x90, "a topic may not be empty nor contain wildcards")
+
+
+def test_a_success_is_as_small_as_ever(broker, join, unique):
+    client = join(broker, V5)
+    topic = unique()
+    client.subscribe(topic, 1)
+    assert len(client.publish(topic, b"x", 1).raw) == 2
+    assert len(client.publish(unique(), b"x", 1).raw) == 3  # Nobody wanted it: 0x10.
+
+
+def test_who_is_refused_hears_why_and_nothing_that_helps(start_broker, dial):
+    broker = start_broker("allow_anonymous false\n")
+    for options, refusal in (({"username": "alice", "password": "x"},
+                              (0x86, "bad user name or password")),
+                             ({}, (0x87, "not authorized"))):
+        client = dial(broker, V5)
+        client.connect("car1", refusal[0], **options)
+        assert client.connack.property("reason_string") == refusal[1]
+
+
+def test_a_taken_over_client_hears_why(broker, join):
+    client = join(broker, V5)
+    join(broker, V5, client.client_id)
+    assert refused_with(client) == (0x8E, "another connection uses the client id")
 
 
 def test_a_malformed_connect_is_told_what_was_wrong(broker, dial):
