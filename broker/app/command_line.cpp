@@ -49,8 +49,8 @@ void describe(CLI::App& app, Arguments& arguments) {
                "Print the page about metrics, in Markdown, and end");
 }
 
-// [ADDRESS:]PORT or auto, as one or two lines of configuration.
-std::string listener_lines(const std::string& text) {
+// [ADDRESS:]PORT or auto, as a line of configuration.
+std::string listener_line(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   std::string port = colon == std::string::npos ? text : text.substr(colon + 1);
   if (port == "0") port = "auto";  // In a configuration 0 stands before the path of a socket.
@@ -58,8 +58,11 @@ std::string listener_lines(const std::string& text) {
   if (address.starts_with('[') && address.ends_with(']')) {
     address = address.substr(1, address.size() - 2);
   }
-  const bool loopback = address == "127.0.0.1" || address == "::1" || address == "localhost";
-  return "listener " + port + ' ' + address + '\n' + (loopback ? "allow_anonymous true\n" : "");
+  return "listener " + port + ' ' + address + '\n';
+}
+
+bool is_loopback(std::string_view address) {
+  return address == "127.0.0.1" || address == "::1" || address == "localhost";
 }
 
 bool print_problems(const ConfigOutcome& outcome) {
@@ -76,7 +79,7 @@ ConfigOutcome load(const Arguments& arguments) {
 // In place of those of the file; what was said of them does not count any more.
 void replace_listeners(const Arguments& arguments, ConfigOutcome& outcome) {
   std::string lines;
-  for (const std::string& each : arguments.listen) lines += listener_lines(each);
+  for (const std::string& each : arguments.listen) lines += listener_line(each);
   const ConfigOutcome listeners = parse_config({"--listen", lines});
   auto& problems = outcome.problems;
   if (!listeners.ok()) {
@@ -90,10 +93,12 @@ void replace_listeners(const Arguments& arguments, ConfigOutcome& outcome) {
     return std::find(before.begin(), before.end(), each) != before.end();
   });
   config.listeners = listeners.config.listeners;
-  for (ListenerConfig& each : config.listeners) {
-    if (!each.allow_anonymous && listeners.config.allow_anonymous) each.allow_anonymous = true;
+  // Where nobody has said who may come in, only this machine may.
+  if (!config.places.by_key.contains("allow_anonymous")) {
+    for (ListenerConfig& each : config.listeners) {
+      each.allow_anonymous = is_loopback(each.address) && !proves_users(config, each);
+    }
   }
-  if (arguments.file.empty()) config.allow_anonymous = listeners.config.allow_anonymous;
   for (Problem& each : notices_of_listeners(config, place)) problems.push_back(std::move(each));
 }
 

@@ -68,14 +68,8 @@ struct PublishTo {
     a(message, deliveries, once, reply);
   }
 };
-enum class AckKind : std::uint8_t {
-  puback,
-  pubrec,
-  pubrec_refused,
-  pubcomp,
-  too_large,  // The front has not sent it: beyond the client's Maximum Packet Size,
-  forbidden,  // or not to be read by it.
-};
+// The last two: the front has not sent it, for the client's limit or its rights.
+enum class AckKind : std::uint8_t { puback, pubrec, pubrec_refused, pubcomp, too_large, forbidden };
 struct QueueAck {
   LaneId lane = 0;
   SessionNumber session = 0;

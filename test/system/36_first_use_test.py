@@ -213,6 +213,23 @@ def test_port_0_is_any_free_port(public_directory):
         assert process.wait(PATIENCE) == 0
 
 
+def test_listening_for_this_machine_opens_no_other_address(public_directory):
+    """127.0.0.2 stands for an address that is not known to be this machine's own."""
+    ports = public_directory / "ports"
+    process = subprocess.Popen(
+        [narud_binary(), "--data", "data", "--listen", "127.0.0.2:auto", "--listen", "auto",
+         "--port-file", ports],
+        cwd=public_directory, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(ports.exists, PATIENCE, "the port file")
+        (far, far_port), (near, near_port) = map(str.split, ports.read_text().splitlines())
+        Client(int(far_port), V5, host=far).connect("nobody", 0x87)
+        Client(int(near_port), V5, host=near).connect("nobody")
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
 @pytest.mark.parametrize("text", ["[::1]:1884", "::1:1884"])
 def test_an_ipv6_address_may_stand_in_brackets(text):
     assert "\nlistener 1884 ::1\n" in run(narud_binary(), "--listen", text, "--dump", code=0)
