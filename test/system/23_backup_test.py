@@ -132,6 +132,11 @@ def test_restore_refuses_what_it_must(own_broker, backup, tmp_path):
     assert not (target / "store").exists()
 
 
+def test_a_backup_logs_no_warning(own_broker, backup):
+    take(own_broker, backup)
+    assert "File Deletions" not in own_broker.log()
+
+
 def test_stat_tells_what_is_there(own_broker, join):
     join(own_broker, V5, "sleeper", **KEEP).subscribe("a", 1)
     join(own_broker, V5).publish("a", b"x", 1)

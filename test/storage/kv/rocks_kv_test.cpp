@@ -305,6 +305,17 @@ TEST_CASE("RocksKv copies itself into a checkpoint that opens", "[rocks]") {
   CHECK(count_prefix(*open(options)) == 50);
 }
 
+TEST_CASE("RocksKv makes a checkpoint without a warning", "[rocks]") {
+  const ScratchDirectory scratch;
+  auto options = small_options(scratch);
+  std::vector<std::string> warnings;
+  options.on_warning = [&](int, std::string_view text) { warnings.emplace_back(text); };
+  const auto store = open(options);
+  put(*store, 0, Durability::written);
+  REQUIRE(store->checkpoint(scratch.path("copy")).has_value());
+  CHECK(warnings.empty());
+}
+
 TEST_CASE("RocksKv keeps its log within bounds and reports it", "[rocks]") {
   const ScratchDirectory scratch;
   const auto options = small_options(scratch);
