@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "storage/base/crc32c.hpp"
 #include "storage/tables/meta.hpp"
 
 namespace naru::broker {
@@ -48,8 +49,26 @@ Result<void> rename_synced(const fs::path& from, const fs::path& to) {
 struct StoredFile {
   std::string name;
   std::uint64_t bytes = 0;
+  std::optional<std::uint32_t> crc32c;  // Empty: of a release that wrote none.
 };
 using StoredFiles = std::vector<StoredFile>;
+
+// Reads a file to its end and gives its checksum; visit(BytesView) gets the bytes and may fail.
+template <class Visitor>
+Result<std::uint32_t> checksum_of(const fs::path& path, Visitor&& visit) {
+  std::ifstream in{path, std::ios::binary};
+  std::string block(std::size_t{256} << 10, '\0');
+  std::uint32_t sum = 0;
+  while (in) {
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    const BytesView bytes{block.data(), static_cast<std::size_t>(in.gcount())};
+    sum = crc32c(bytes, sum);
+    const Result<void> visited = visit(bytes);
+    if (!visited) return visited.error();
+  }
+  if (!in.eof()) return fault(path, "cannot be read");
+  return sum;
+}
 
 // What is in the store's directory is flat: RocksDB makes no directories.
 Result<StoredFiles> list_files(const fs::path& directory) {
@@ -58,15 +77,28 @@ Result<StoredFiles> list_files(const fs::path& directory) {
   for (fs::directory_iterator at{directory, error}, end; !error && at != end; at.increment(error)) {
     const std::uintmax_t bytes = at->file_size(error);
     if (error) break;
-    files.push_back({at->path().filename().string(), bytes});
+    files.push_back({at->path().filename().string(), bytes, {}});
   }
   if (error) return fault(directory, error.message());
   return files;
 }
 
+// Nothing in a checkpoint changes any more, so that may take its time.
+Result<void> add_checksums(const fs::path& directory, StoredFiles& files) {
+  for (StoredFile& file : files) {
+    const auto sum = checksum_of(directory / file.name, [](BytesView) { return Result<void>{}; });
+    if (!sum) return sum.error();
+    file.crc32c = *sum;
+  }
+  return {};
+}
+
 void count(BackupFacts& facts, const StoredFiles& files) {
   facts.files = files.size();
-  for (const StoredFile& file : files) facts.bytes += file.bytes;
+  for (const StoredFile& file : files) {
+    facts.bytes += file.bytes;
+    facts.unchecked += file.crc32c ? 0 : 1;
+  }
 }
 
 Result<void> write_manifest(const fs::path& directory, const BackupFacts& facts,
@@ -81,6 +113,7 @@ Result<void> write_manifest(const fs::path& directory, const BackupFacts& facts,
     Json& json = list.emplace_back();
     json["name"] = file.name;
     json["bytes"] = file.bytes;
+    if (file.crc32c) json["crc32c"] = *file.crc32c;
   }
   const fs::path path = directory / manifest_name;
   std::ofstream out{path};
@@ -96,8 +129,10 @@ Result<void> fill(storage::RocksKv& store, const fs::path& partial, BackupFacts&
   if (error) return fault(partial, error.message() + "; make its parent and let narud write there");
   const auto copied = store.checkpoint(partial / store_name);
   if (!copied) return copied;
-  const auto files = list_files(partial / store_name);
+  auto files = list_files(partial / store_name);
   if (!files) return files.error();
+  const auto summed = add_checksums(partial / store_name, *files);
+  if (!summed) return summed;
   count(facts, *files);
   const auto told = write_manifest(partial, facts, *files);
   if (!told) return told;
@@ -117,7 +152,10 @@ std::optional<StoredFiles> read_manifest(const fs::path& path, BackupFacts& fact
     facts.version = manifest.at("version").get<std::string>();
     facts.taken_at = manifest.at("taken_at").get<WallMillis>();
     for (const Json& file : manifest.at("files")) {
-      files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<std::uint64_t>()});
+      StoredFile& added = files.emplace_back();
+      added.name = file.at("name").get<std::string>();
+      added.bytes = file.at("bytes").get<std::uint64_t>();
+      if (file.contains("crc32c")) added.crc32c = file.at("crc32c").get<std::uint32_t>();
     }
   } catch (const Json::exception&) {
     return std::nullopt;
@@ -141,15 +179,30 @@ Result<void> check_files(const fs::path& store, const StoredFiles& files) {
   return {};
 }
 
+// What is written is what was summed up, in one reading.
+Result<void> copy_file(const fs::path& from, const fs::path& to, const StoredFile& file) {
+  std::ofstream out{to, std::ios::binary};
+  const auto sum = checksum_of(from, [&](BytesView bytes) -> Result<void> {
+    if (out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()))) return {};
+    return fault(to, "cannot be written; is there room?");
+  });
+  if (!sum) return sum.error();
+  out.close();
+  if (!out) return fault(to, "cannot be written; is there room?");
+  if (file.crc32c && *file.crc32c != *sum) {
+    return fault(from,
+                 "is not what backup.json says (its checksum differs); the backup is damaged");
+  }
+  return sync_path(to);
+}
+
 Result<void> copy_files(const fs::path& from, const fs::path& to, const StoredFiles& files) {
   std::error_code error;
   if (fs::create_directories(to, error)) fs::permissions(to, fs::perms::owner_all, error);
   if (error) return fault(to, error.message());
   for (const StoredFile& file : files) {
-    fs::copy_file(from / file.name, to / file.name, error);
-    if (error) return fault(to / file.name, error.message());
-    const auto synced = sync_path(to / file.name);
-    if (!synced) return synced;
+    const auto copied = copy_file(from / file.name, to / file.name, file);
+    if (!copied) return copied;
   }
   return sync_path(to);
 }

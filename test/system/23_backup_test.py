@@ -1,5 +1,6 @@
 """naru store: a backup under load has what was acknowledged before it, and restores."""
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -15,9 +16,7 @@ KEEP = {"clean": False, "properties": {"session_expiry_interval": 3600}}
 
 
 def naru(*arguments, code=0):
-    done = subprocess.run([naru_binary(), *map(str, arguments)], text=True, check=False,
-                          timeout=PATIENCE, stdin=subprocess.DEVNULL, capture_output=True)
-    assert done.returncode == code, done
+    done = naru_said(*arguments, code=code)
     return done.stdout if code == 0 else done.stdout + done.stderr
 
 
@@ -63,6 +62,29 @@ class Load:
 @pytest.fixture
 def backup(tmp_path):
     return tmp_path / "backup"
+
+
+def naru_said(*arguments, code=0):
+    done = subprocess.run([naru_binary(), *map(str, arguments)], text=True, check=False,
+                          timeout=PATIENCE, stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == code, done
+    return done
+
+
+def fill(broker, join, messages=300):
+    """A queue of messages that do not compress, and a retained one."""
+    sleeper = join(broker, V5, "sleeper", **KEEP)
+    sleeper.subscribe("a", 1)
+    sleeper.disconnect()
+    publisher = join(broker, V5)
+    for number in range(messages):
+        publisher.publish("a", str(number).encode().ljust(8) + os.urandom(600), 1)
+    publisher.publish("state", b"kept", 1, retain=True)
+    publisher.close()
+
+
+def largest_table(directory):
+    return max(directory.glob("*.sst"), key=lambda path: path.stat().st_size)
 
 
 def take(broker, directory, code=0):
@@ -130,6 +152,37 @@ def test_restore_refuses_what_it_must(own_broker, backup, tmp_path):
     (backup / "store" / manifest["files"][0]["name"]).unlink()
     assert "not whole" in naru("store", "restore", backup, "--data", target, code=1)
     assert not (target / "store").exists()
+
+
+def overwrite(path):
+    data = bytearray(path.read_bytes())
+    data[200:300] = bytes(100)
+    path.write_bytes(data)
+
+
+def test_restore_refuses_a_damaged_file(own_broker, join, backup, tmp_path):
+    fill(own_broker, join)
+    take(own_broker, backup)
+    target = tmp_path / "data"
+    overwrite(largest_table(backup / "store"))
+    said = naru("store", "restore", backup, "--data", target, code=1)
+    assert "checksum" in said and largest_table(backup / "store").name in said, said
+    assert not list(target.iterdir())
+
+
+def test_a_backup_without_checksums_is_restored_and_said_to_be_unchecked(
+        own_broker, join, backup, tmp_path):
+    fill(own_broker, join)
+    take(own_broker, backup)
+    whole = naru_said("store", "restore", backup, "--data", tmp_path / "whole")
+    assert "checksum" not in whole.stderr
+    manifest = json.loads((backup / "backup.json").read_text())
+    for file in manifest["files"]:
+        del file["crc32c"]
+    (backup / "backup.json").write_text(json.dumps(manifest))
+    older = naru_said("store", "restore", backup, "--data", tmp_path / "older")
+    assert "no checksums" in older.stderr and "naru store check" in older.stderr
+    naru("store", "check", "--data", tmp_path / "older")
 
 
 def test_a_backup_logs_no_warning(own_broker, backup):

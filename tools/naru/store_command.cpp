@@ -67,6 +67,12 @@ Outcome run_restore(const Invocation& invocation, const StoreOptions& options) {
             {"files", restored->files},
             {"bytes", restored->bytes}},
        invocation.json);
+  if (restored->unchecked != 0) {
+    print_error(
+        "the backup has no checksums, so its files were not checked; 'naru store check "
+        "--data " +
+        options.data + "' reads every row");
+  }
   return ExitCode::done;
 }
 
