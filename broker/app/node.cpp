@@ -97,8 +97,8 @@ ShardSettings Node::settings_of(const Config& config, std::uint16_t shard) const
 Result<void> Node::start() {
   started_ = clock_.now();
   if (config_.shards == 0) config_.shards = std::max(1u, std::thread::hardware_concurrency());
-  const auto opened = open_store(config_, clock_, store_, variation_.file_system);
-  if (!opened) return opened;
+  const auto looked = look_at_store(config_, clock_, store_, variation_.file_system);
+  if (!looked) return looked;
   const auto ruled = load_rules();
   if (!ruled) return ruled;
   const auto gated = gate_.load(config_);
@@ -140,8 +140,10 @@ Result<void> Node::recover_lanes() {
         home(cluster::lane_of(topic)).load_retained(topic, version, std::move(message));
       },
       routes_, store_.horizon};
-  const auto recovered = recover(*store_.kv, target);
+  const auto recovered = recover(*store_.look, target);
   if (!recovered) return recovered.error();
+  const auto taken = take_store(config_, store_, variation_.file_system);
+  if (!taken) return taken;
   store_.horizon.begin();
   if (recovered->unreadable != 0 || recovered->gaps != 0) {
     store_.problems.push_back(std::to_string(recovered->unreadable) + " rows could not be read, " +

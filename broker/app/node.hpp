@@ -6,7 +6,7 @@
 // Edge. Made and stopped by main(); its virtual functions are called by shards on their threads.
 // Owned by main(). Bounded by the configuration.
 //
-// Start: store, recovery, committer, shards, listeners, control socket, port file.
+// Start: look at the store, recovery, store, committer, shards, listeners, socket, port file.
 // Stop:  listeners, clients, commits, committer, shards, store.
 #pragma once
 
@@ -41,7 +41,7 @@ class Node : public ShardHost, public BridgeHost, public Control {
   explicit Node(Config config, NodeVariation variation = {});
   ~Node() override;
 
-  Result<void> start();  // Errors name what to do; after one the node is destroyed.
+  Result<void> start();  // Errors name what to do, but for corrupt; after one it is destroyed.
   // Where a reload gets the configuration from. Before start().
   void read_again_by(std::function<ConfigOutcome()> reread) { reread_ = std::move(reread); }
   // Reads everything again that may change while the node runs. Any thread; the log has it.

@@ -11,6 +11,8 @@
 #include "broker/app/bridges.hpp"
 #include "cluster/lanes/lane_id.hpp"
 #include "storage/base/log.hpp"
+#include "storage/kv/mem_kv.hpp"
+#include "storage/kv/rocks_look.hpp"
 #include "storage/tables/schema.hpp"
 
 namespace naru::broker {
@@ -21,6 +23,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* store_name = "store";
 constexpr const char* corrupt_mark = ".corrupt-";
+constexpr const char* what_is_lost =
+    "every session, queue, retained message, stream and command in it";
+
+std::string store_directory(const Config& config) {
+  return config.persistence_location + "/" + store_name;
+}
 
 std::string dated_name(const std::string& directory, WallMillis wall) {
   const auto seconds = static_cast<std::time_t>(wall / 1000);
@@ -51,8 +59,8 @@ std::vector<std::string> find_set_aside(const std::string& data_directory) {
 
 std::string corrupt_store_problem(const std::string& aside) {
   return "the store was corrupt and is kept in " + aside +
-         "; this node started empty: every session, queue, retained message, stream and command "
-         "in it is lost to it. Move it away to acknowledge this";
+         "; this node started empty: " + what_is_lost +
+         " is lost to it. Move it away to acknowledge this";
 }
 
 Result<void> set_aside(const std::string& directory, const std::string& why, const Clock& clock) {
@@ -69,7 +77,7 @@ Result<void> set_aside(const std::string& directory, const std::string& why, con
 
 // Keeps who the bridges are, and finds those whose section is gone and whose session is not.
 Result<void> recall_bridges(const Config& config, NodeStore& store) {
-  const auto kept = storage::read_bridges(*store.kv);
+  const auto kept = storage::read_bridges(*store.look);
   if (!kept) return kept.error();
   storage::BridgesRow row;
   const std::vector<Bytes> clients = bridge_clients(config);
@@ -79,16 +87,30 @@ Result<void> recall_bridges(const Config& config, NodeStore& store) {
   for (const storage::BridgesRow::Bridge& each : kept->bridges) {
     if (std::ranges::find(clients, each.client_id) != clients.end()) continue;
     const Bytes key = storage::session_key(cluster::lane_of(each.client_id), each.client_id);
-    const auto session = store.kv->get(storage::Family::session, key);
+    const auto session = store.look->get(storage::Family::session, key);
     if (!session) return session.error();
     if (!*session) continue;
     store.former_bridges.push_back(each);
     row.bridges.push_back(each);
   }
   if (row == *kept) return {};
-  storage::Batch batch;
-  batch.put(storage::Family::meta, storage::bridges_key, storage::encode_row(row));
-  return store.kv->commit(batch, storage::Durability::synced);
+  store.first_rows.put(storage::Family::meta, storage::bridges_key, storage::encode_row(row));
+  return {};
+}
+
+Result<void> read_node(const Config& config, const Clock& clock, NodeStore& store) {
+  auto node = storage::next_incarnation(*store.look, random_node_id());
+  if (!node) return node.error();
+  store.node = *node;
+  store.first_rows.put(storage::Family::meta, storage::node_key, storage::encode_row(*node));
+  const auto kept = storage::read_time(*store.look);
+  if (!kept) return kept.error();
+  store.wall_at_start = clock.wall();
+  const bool trusted =
+      config.downtime_counts == DowntimeCounts::always ||
+      (config.downtime_counts == DowntimeCounts::automatic && is_clock_synchronised());
+  store.store_base = storage::resume_store_time(*kept, store.wall_at_start, trusted);
+  return recall_bridges(config, store);
 }
 
 }  // namespace
@@ -110,7 +132,7 @@ bool is_clock_synchronised() {
 
 storage::RocksOptions rocks_options(const Config& config, NodeStore& store) {
   storage::RocksOptions options;
-  options.directory = config.persistence_location + "/" + store_name;
+  options.directory = store_directory(config);
   options.write_buffer_bytes = config.write_buffer;
   options.filter = &store.horizon;
   options.on_warning = [](int severity, std::string_view text) {
@@ -119,8 +141,8 @@ storage::RocksOptions rocks_options(const Config& config, NodeStore& store) {
   return options;
 }
 
-Result<void> open_store(const Config& config, const Clock& clock, NodeStore& store,
-                        std::shared_ptr<void> file_system) {
+Result<void> look_at_store(const Config& config, const Clock& clock, NodeStore& store,
+                           const std::shared_ptr<void>& file_system) {
   std::error_code error;
   fs::create_directories(config.persistence_location, error);
   if (error) {
@@ -128,33 +150,40 @@ Result<void> open_store(const Config& config, const Clock& clock, NodeStore& sto
                                error.message() + "; choose another with persistence_location"};
   }
   storage::RocksOptions options = rocks_options(config, store);
-  options.file_system = std::move(file_system);
-  auto opened = storage::RocksKv::open(options);
-  if (!opened && opened.error().code == Errc::corrupt) {
-    if (config.store_on_corrupt == OnCorrupt::refuse) {
-      return Error{Errc::corrupt,
-                   opened.error().text +
-                       "; nothing was changed. Restore a backup, or set 'store_on_corrupt "
-                       "start_empty' to keep this store aside and start without it"};
-    }
-    const auto moved = set_aside(options.directory, opened.error().text, clock);
-    if (!moved) return moved.error();
-    opened = storage::RocksKv::open(options);
+  options.file_system = file_system;
+  auto look = storage::RocksLook::open(options);
+  if (look) {
+    store.look = std::move(*look);
+  } else if (look.error().code == Errc::not_found) {
+    store.look = std::make_unique<storage::MemKv>();
+  } else {
+    return look.error();
   }
+  store.set_aside = find_set_aside(config.persistence_location);
+  return read_node(config, clock, store);
+}
+
+Result<void> take_store(const Config& config, NodeStore& store,
+                        const std::shared_ptr<void>& file_system) {
+  store.look.reset();
+  storage::RocksOptions options = rocks_options(config, store);
+  options.file_system = file_system;
+  auto opened = storage::RocksKv::open(options);
   if (!opened) return opened.error();
   store.kv = std::move(*opened);
-  store.set_aside = find_set_aside(config.persistence_location);
-  auto node = storage::begin_incarnation(*store.kv, random_node_id());
-  if (!node) return node.error();
-  store.node = *node;
-  const auto kept = storage::read_time(*store.kv);
-  if (!kept) return kept.error();
-  store.wall_at_start = clock.wall();
-  const bool trusted =
-      config.downtime_counts == DowntimeCounts::always ||
-      (config.downtime_counts == DowntimeCounts::automatic && is_clock_synchronised());
-  store.store_base = storage::resume_store_time(*kept, store.wall_at_start, trusted);
-  return recall_bridges(config, store);
+  return store.kv->commit(store.first_rows, storage::Durability::synced);
+}
+
+Result<void> answer_corruption(const Config& config, const Clock& clock, const Error& found) {
+  if (config.store_on_corrupt == OnCorrupt::start_empty) {
+    return set_aside(store_directory(config), found.text, clock);
+  }
+  return Error{Errc::corrupt,
+               found.text +
+                   "; nothing was changed. Move the directory away and bring a backup back with "
+                   "'naru store restore', or set 'store_on_corrupt start_empty' to keep this store "
+                   "aside and start without it: " +
+                   what_is_lost + " would be lost to this node"};
 }
 
 }  // namespace naru::broker

@@ -4,6 +4,10 @@
 // its journal, the incarnation of this start, and where store time goes on.
 //
 // Edge. Made at start by one thread; later read by all. Owned by Node.
+//
+//   look_at_store()   `look` is there; who the node is has been read, nothing has been changed
+//   recovery          reads through `look`
+//   take_store()      `kv` is there, `look` is gone; from here on damage is a failure at run time
 #pragma once
 
 #include <memory>
@@ -19,7 +23,9 @@ namespace naru::broker {
 
 struct NodeStore {
   storage::Horizon horizon;
+  std::unique_ptr<storage::KvStore> look;
   std::unique_ptr<storage::RocksKv> kv;
+  storage::Batch first_rows;  // What take_store() writes.
   storage::NodeRow node;
   StoreMillis store_base = 0;  // Store time when the process started.
   WallMillis wall_at_start = 0;
@@ -32,10 +38,16 @@ struct NodeStore {
 // The RocksDB options of a configuration; test builds put their file system in.
 storage::RocksOptions rocks_options(const Config& config, NodeStore& store);
 
-// Corrupt: refused with the remedy, or, where the configuration says so, set aside under a dated
-// name for an empty store. Any other failure leaves the files as they are.
-Result<void> open_store(const Config& config, const Clock& clock, NodeStore& store,
-                        std::shared_ptr<void> file_system = nullptr);
+// After a failure of either the files are as they were. Errc::corrupt: answer_corruption().
+Result<void> look_at_store(const Config& config, const Clock& clock, NodeStore& store,
+                           const std::shared_ptr<void>& file_system);
+Result<void> take_store(const Config& config, NodeStore& store,
+                        const std::shared_ptr<void>& file_system);
+
+// What to do where a start has found damage: an error with the remedies, or, where the
+// configuration says so, the store is set aside under a dated name, and another start finds none.
+// REQUIRES: nobody has the store open.
+Result<void> answer_corruption(const Config& config, const Clock& clock, const Error& found);
 
 // A sentence for each store that is still where it was set aside: moving it away acknowledges it.
 std::vector<std::string> problems_of(const std::vector<std::string>& set_aside);

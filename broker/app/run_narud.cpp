@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 
 #include "broker/app/code_pages.hpp"
 #include "broker/app/command_line.hpp"
@@ -95,6 +96,44 @@ void connect_reloads(Node& node, const ServiceSocket& service) {
   });
 }
 
+class Start {
+ public:
+  Start(CommandLine& line, const Variation& variation, const ServiceSocket& service)
+      : line_(line), variation_(variation), service_(service) {}
+
+  // Once more where a damaged store is set aside: what was read of it is nobody's.
+  Result<std::unique_ptr<Node>> run() {
+    service_.status("reading the store");
+    auto node = make();
+    auto started = node->start();
+    if (!started && started.error().code == Errc::corrupt) {
+      node.reset();
+      const auto answered = answer_corruption(*line_.config, SystemClock{}, started.error());
+      if (!answered) return answered.error();
+      node = make();
+      started = node->start();
+    }
+    if (!started) return started.error();
+    return node;
+  }
+
+ private:
+  std::unique_ptr<Node> make() {
+    auto node = std::make_unique<Node>(*line_.config, variation_.node);
+    node->read_again_by([reread = line_.reread, adjust = variation_.adjust] {
+      ConfigOutcome outcome = reread();
+      if (adjust) adjust(outcome.config);
+      return outcome;
+    });
+    connect_reloads(*node, service_);
+    return node;
+  }
+
+  CommandLine& line_;
+  const Variation& variation_;
+  const ServiceSocket& service_;
+};
+
 }  // namespace
 
 int run_narud(int argc, char** argv, const Variation& variation) {
@@ -110,20 +149,13 @@ int run_narud(int argc, char** argv, const Variation& variation) {
   raise_descriptor_limit();
   const ServiceSocket service{ServiceSocket::path_from_environment(),
                               ServiceSocket::watchdog_from_environment()};
-  Node node{std::move(*line.config), variation.node};
-  node.read_again_by([reread = line.reread, adjust = variation.adjust] {
-    ConfigOutcome outcome = reread();
-    if (adjust) adjust(outcome.config);
-    return outcome;
-  });
-  connect_reloads(node, service);
-  service.status("reading the store");
-  const auto started = node.start();
+  const auto started = Start{line, variation, service}.run();
   if (!started) {
     std::fprintf(stderr, "narud: %s\n", started.error().text.c_str());
     service.status("cannot start: " + started.error().text);
     return 1;
   }
+  Node& node = **started;
   log(Severity::notice, "started", {{"version", NARU_VERSION}});
   service.ready(status_of(node));
   give_back_code_pages();

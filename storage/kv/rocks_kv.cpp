@@ -29,16 +29,6 @@ rocksdb::ReadOptions read_options(Reach reach) {
   return read;
 }
 
-Result<std::optional<Bytes>> answer(const rocksdb::Status& status,
-                                    const rocksdb::PinnableSlice& value) {
-  if (status.ok()) return std::optional<Bytes>{value.ToString()};
-  if (status.IsNotFound()) return std::optional<Bytes>{};
-  if (status.IsIncomplete()) {
-    return Error{Errc::not_cached, "the row may be on disk only; ask with Reach::disk"};
-  }
-  return to_error(status, "read");
-}
-
 Result<void> to_result(const rocksdb::Status& status, const char* what) {
   if (status.ok()) return {};
   return to_error(status, what);
@@ -46,8 +36,9 @@ Result<void> to_result(const rocksdb::Status& status, const char* what) {
 
 class RocksIterator final : public KvIterator {
  public:
-  RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, BytesView from, BytesView to)
-      : end_(to), end_slice_(end_) {
+  RocksIterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, BytesView from, BytesView to,
+                ErrorOf error_of)
+      : error_of_(std::move(error_of)), end_(to), end_slice_(end_) {
     rocksdb::ReadOptions read;
     read.fill_cache = false;  // A long walk would push out what shards read again and again.
     if (!end_.empty()) read.iterate_upper_bound = &end_slice_;
@@ -61,15 +52,36 @@ class RocksIterator final : public KvIterator {
   BytesView key() const override { return to_view(at_->key()); }
   BytesView value() const override { return to_view(at_->value()); }
   void next() override { at_->Next(); }
-  Result<void> status() const override { return to_result(at_->status(), "scan"); }
+  Result<void> status() const override {
+    const rocksdb::Status status = at_->status();
+    if (status.ok()) return {};
+    return error_of_(status, "scan");
+  }
 
  private:
+  const ErrorOf error_of_;
   const Bytes end_;
   const rocksdb::Slice end_slice_;
   std::unique_ptr<rocksdb::Iterator> at_;
 };
 
 }  // namespace
+
+Result<std::optional<Bytes>> to_answer(const rocksdb::Status& status,
+                                       const rocksdb::PinnableSlice& value,
+                                       const ErrorOf& error_of) {
+  if (status.ok()) return std::optional<Bytes>{value.ToString()};
+  if (status.IsNotFound()) return std::optional<Bytes>{};
+  if (status.IsIncomplete()) {
+    return Error{Errc::not_cached, "the row may be on disk only; ask with Reach::disk"};
+  }
+  return error_of(status, "read");
+}
+
+std::unique_ptr<KvIterator> make_iterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
+                                          BytesView from, BytesView to, ErrorOf error_of) {
+  return std::make_unique<RocksIterator>(db, family, from, to, std::move(error_of));
+}
 
 Error to_error(const rocksdb::Status& status, const char* what) {
   const std::string text = std::string{"store: "} + what + " failed (" + status.ToString() + ")";
@@ -93,7 +105,7 @@ Result<std::optional<Bytes>> RocksKv::get(Family family, BytesView key, Reach re
   rocksdb::PinnableSlice value;
   const auto status =
       parts_->db->Get(read_options(reach), parts_->family(family), to_slice(key), &value);
-  return answer(status, value);
+  return to_answer(status, value, to_error);
 }
 
 void RocksKv::get_many(Family family, std::span<const Bytes> keys, Reach reach,
@@ -107,11 +119,13 @@ void RocksKv::get_many(Family family, std::span<const Bytes> keys, Reach reach,
                        values.data(), statuses.data());
   out.clear();
   out.reserve(keys.size());
-  for (std::size_t n = 0; n < keys.size(); ++n) out.push_back(answer(statuses[n], values[n]));
+  for (std::size_t n = 0; n < keys.size(); ++n) {
+    out.push_back(to_answer(statuses[n], values[n], to_error));
+  }
 }
 
 std::unique_ptr<KvIterator> RocksKv::scan(Family family, BytesView from, BytesView to) const {
-  return std::make_unique<RocksIterator>(*parts_->db, parts_->family(family), from, to);
+  return make_iterator(*parts_->db, parts_->family(family), from, to, to_error);
 }
 
 Result<void> RocksKv::commit(const Batch& batch, Durability durability) {

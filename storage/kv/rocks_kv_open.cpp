@@ -59,56 +59,10 @@ class OwnRecovery final : public rocksdb::EventListener {
   }
 };
 
-// The options with nothing left to choose.
-struct Sizes {
-  std::uint64_t write_buffers;
-  std::uint64_t wal_max;
-  std::uint64_t spare;
-};
-
-Sizes sizes_for(const RocksOptions& options) {
-  std::error_code ignored;
-  const auto space = fs::space(options.directory, ignored);
-  const std::uint64_t free = ignored ? 0 : space.available;
-  Sizes sizes{};
-  sizes.write_buffers = options.write_buffer_bytes != 0
-                            ? options.write_buffer_bytes
-                            : std::clamp(free / 16, 2 * mebibyte, 64 * mebibyte);
-  sizes.wal_max = options.wal_bytes_max != 0 ? options.wal_bytes_max : 2 * sizes.write_buffers;
-  sizes.spare = options.spare_bytes != 0 ? options.spare_bytes
-                                         : std::min(sizes.write_buffers / 2, 4 * mebibyte);
-  return sizes;
-}
-
 rocksdb::CompressionType best_compression() {
   const auto supported = rocksdb::GetSupportedCompressions();
   return std::ranges::count(supported, rocksdb::kLZ4Compression) != 0 ? rocksdb::kLZ4Compression
                                                                       : rocksdb::kNoCompression;
-}
-
-rocksdb::DBOptions db_options(const RocksOptions& options, const Sizes& sizes) {
-  rocksdb::DBOptions db;
-  db.create_if_missing = true;
-  db.create_missing_column_families = true;
-  db.info_log = std::make_shared<WarningLogger>(options.on_warning);
-  db.listeners.push_back(std::make_shared<OwnRecovery>());
-  // A torn end of the log is what a crash leaves; damage before it must not pass for an end.
-  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  db.track_and_verify_wals_in_manifest = true;
-  db.recycle_log_file_num = 0;
-  db.max_total_wal_size = sizes.wal_max;
-  db.max_open_files = options.open_files_max;
-  db.max_file_opening_threads = 1;
-  db.max_background_jobs = 2;
-  db.max_bgerror_resume_count = 0;  // Only a full disk is waited for; all else ends the process.
-  db.allow_concurrent_memtable_write = false;  // There is one writer.
-  db.skip_stats_update_on_db_open = true;
-  db.stats_dump_period_sec = 0;
-  db.stats_persist_period_sec = 0;
-  db.bytes_per_sync = mebibyte;
-  db.max_manifest_file_size = std::clamp(sizes.write_buffers / 4, mebibyte, 16 * mebibyte);
-  db.manifest_preallocation_size = std::min(sizes.write_buffers / 32, 4 * mebibyte);
-  return db;
 }
 
 rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const Sizes& sizes,
@@ -146,11 +100,8 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const S
   return cf;
 }
 
-// RocksDB would start afresh where only the pointer to the manifest is lost, and delete the rows.
-// A lone manifest, though, is a first start that was cut off.
-bool lost_its_pointer(const std::string& directory) {
+bool has_rows(const std::string& directory) {
   std::error_code ignored;
-  if (fs::exists(directory + "/CURRENT", ignored)) return false;
   for (fs::directory_iterator at{directory, ignored}, end; at != end; at.increment(ignored)) {
     const auto extension = at->path().extension();
     if (extension == ".sst" || extension == ".blob") return true;
@@ -161,7 +112,70 @@ bool lost_its_pointer(const std::string& directory) {
 
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
+// Rows whose list is gone are damage. The lock was ours, so nobody was replacing it.
+bool lost_its_manifest(const rocksdb::Status& status, const std::string& directory) {
+  const std::string text = status.ToString();
+  return status.IsIOError() && has(text, "/MANIFEST-") && has(text, "No such file") &&
+         has_rows(directory);
+}
+
 }  // namespace
+
+Sizes sizes_for(const RocksOptions& options) {
+  std::error_code ignored;
+  const auto space = fs::space(options.directory, ignored);
+  const std::uint64_t free = ignored ? 0 : space.available;
+  Sizes sizes{};
+  sizes.write_buffers = options.write_buffer_bytes != 0
+                            ? options.write_buffer_bytes
+                            : std::clamp(free / 16, 2 * mebibyte, 64 * mebibyte);
+  sizes.wal_max = options.wal_bytes_max != 0 ? options.wal_bytes_max : 2 * sizes.write_buffers;
+  sizes.spare = options.spare_bytes != 0 ? options.spare_bytes
+                                         : std::min(sizes.write_buffers / 2, 4 * mebibyte);
+  return sizes;
+}
+
+rocksdb::DBOptions db_options(const RocksOptions& options, const Sizes& sizes) {
+  rocksdb::DBOptions db;
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  db.info_log = std::make_shared<WarningLogger>(options.on_warning);
+  db.listeners.push_back(std::make_shared<OwnRecovery>());
+  // A torn end of the log is what a crash leaves; damage before it must not pass for an end.
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  db.track_and_verify_wals_in_manifest = true;
+  db.recycle_log_file_num = 0;
+  db.max_total_wal_size = sizes.wal_max;
+  db.max_open_files = options.open_files_max;
+  db.max_file_opening_threads = 1;
+  db.max_background_jobs = 2;
+  db.max_bgerror_resume_count = 0;  // Only a full disk is waited for; all else ends the process.
+  db.allow_concurrent_memtable_write = false;  // There is one writer.
+  db.skip_stats_update_on_db_open = true;
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
+  db.bytes_per_sync = mebibyte;
+  db.max_manifest_file_size = std::clamp(sizes.write_buffers / 4, mebibyte, 16 * mebibyte);
+  db.manifest_preallocation_size = std::min(sizes.write_buffers / 32, 4 * mebibyte);
+  return db;
+}
+
+bool lost_its_pointer(const std::string& directory) {
+  std::error_code failed;
+  return !fs::exists(directory + "/CURRENT", failed) && !failed && has_rows(directory);
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(
+    const RocksOptions& options, const Sizes& sizes, const std::shared_ptr<rocksdb::Cache>& cache) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (std::size_t n = 0; n < family_count; ++n) {
+    families.emplace_back(family_names[n],
+                          family_options(options, sizes, cache, static_cast<Family>(n)));
+  }
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName,
+                        family_options(options, sizes, cache, Family::meta));
+  return families;
+}
 
 Error to_open_error(const rocksdb::Status& status, const std::string& directory) {
   const std::string text = status.ToString();
@@ -172,7 +186,9 @@ Error to_open_error(const rocksdb::Status& status, const std::string& directory)
       has(text, "unknown tag") || has(text, "unknown WriteBatch tag")) {
     return {Errc::newer, store + "written by a newer release; start that release (" + text + ")"};
   }
-  if (status.IsCorruption()) return {Errc::corrupt, store + "damaged (" + text + ")"};
+  if (status.IsCorruption() || lost_its_manifest(status, directory)) {
+    return {Errc::corrupt, store + "damaged (" + text + ")"};
+  }
   if (status.IsIOError() && has(text, "Permission denied")) {
     return {Errc::io, store +
                           "no permission to write; change the owner of its directory and of "
@@ -191,7 +207,8 @@ Error to_open_error(const rocksdb::Status& status, const std::string& directory)
 
 Result<std::unique_ptr<RocksKv>> RocksKv::open(const RocksOptions& options) {
   if (lost_its_pointer(options.directory)) {
-    return to_open_error(rocksdb::Status::IOError("rows, but no file CURRENT"), options.directory);
+    return to_open_error(rocksdb::Status::Corruption("rows, but no file CURRENT"),
+                         options.directory);
   }
   // RocksDB would make it too, but complains first, and lets everybody on the machine read what
   // clients have sent. What is wrong with it, opening will say.
@@ -212,13 +229,7 @@ Result<std::unique_ptr<RocksKv>> RocksKv::open(const RocksOptions& options) {
   rocksdb::DBOptions db = db_options(options, sizes);
   db.env = parts->env.get();
   db.write_buffer_manager = parts->write_buffers;
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (std::size_t n = 0; n < family_count; ++n) {
-    families.emplace_back(family_names[n],
-                          family_options(options, sizes, parts->cache, static_cast<Family>(n)));
-  }
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName,
-                        family_options(options, sizes, parts->cache, Family::meta));
+  const auto families = family_descriptors(options, sizes, parts->cache);
 
   rocksdb::DB* opened = nullptr;
   const auto attempt = [&] {

@@ -14,7 +14,9 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,28 @@ inline BytesView to_view(const rocksdb::Slice& slice) { return {slice.data(), sl
 // At run time: never Errc::corrupt, which would invite to replace the store.
 Error to_error(const rocksdb::Status& status, const char* what);
 Error to_open_error(const rocksdb::Status& status, const std::string& directory);
+
+using ErrorOf = std::function<Error(const rocksdb::Status&, const char* what)>;
+Result<std::optional<Bytes>> to_answer(const rocksdb::Status& status,
+                                       const rocksdb::PinnableSlice& value,
+                                       const ErrorOf& error_of);
+std::unique_ptr<KvIterator> make_iterator(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family,
+                                          BytesView from, BytesView to, ErrorOf error_of);
+
+// The options with nothing left to choose.
+struct Sizes {
+  std::uint64_t write_buffers;
+  std::uint64_t wal_max;
+  std::uint64_t spare;
+};
+Sizes sizes_for(const RocksOptions& options);
+rocksdb::DBOptions db_options(const RocksOptions& options, const Sizes& sizes);
+// By Family, then "default".
+std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors(
+    const RocksOptions& options, const Sizes& sizes, const std::shared_ptr<rocksdb::Cache>& cache);
+// RocksDB would start afresh where only the pointer to the manifest is lost, and delete the rows.
+// A lone manifest, though, is a first start that was cut off.
+bool lost_its_pointer(const std::string& directory);
 
 std::shared_ptr<rocksdb::CompactionFilterFactory> make_filter_factory(const RowFilter& filter,
                                                                       Family family);

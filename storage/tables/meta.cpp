@@ -4,7 +4,7 @@
 
 namespace naru::storage {
 
-Result<NodeRow> begin_incarnation(KvStore& store, std::uint64_t fresh_node) {
+Result<NodeRow> next_incarnation(const KvStore& store, std::uint64_t fresh_node) {
   const auto kept = store.get(Family::meta, node_key);
   if (!kept) return kept.error();
   NodeRow row;
@@ -20,8 +20,14 @@ Result<NodeRow> begin_incarnation(KvStore& store, std::uint64_t fresh_node) {
     }
   }
   ++row.incarnation;
+  return row;
+}
+
+Result<NodeRow> begin_incarnation(KvStore& store, std::uint64_t fresh_node) {
+  auto row = next_incarnation(store, fresh_node);
+  if (!row) return row;
   Batch batch;
-  batch.put(Family::meta, node_key, encode_row(row));
+  batch.put(Family::meta, node_key, encode_row(*row));
   const auto committed = store.commit(batch, Durability::synced);
   if (!committed) return committed.error();
   return row;

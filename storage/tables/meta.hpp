@@ -64,8 +64,10 @@ inline constexpr BytesView node_key = "node";
 inline constexpr BytesView time_key = "time";
 inline constexpr BytesView bridges_key = "bridges";
 
-// Reads who the node is, or makes it (`fresh_node` is its random id), and commits one start more.
-// Errc::newer: the store's format is of a later release, and nothing was written.
+// Who the node is at its next start; `fresh_node` is its random id where it has none yet.
+// Errc::newer: the store's format is of a later release.
+Result<NodeRow> next_incarnation(const KvStore& store, std::uint64_t fresh_node);
+// And commits it.
 Result<NodeRow> begin_incarnation(KvStore& store, std::uint64_t fresh_node);
 
 // Where store time goes on, given what was kept last and what the wall clock says now.

@@ -228,11 +228,21 @@ def fill_store(broker, join):
 
 
 def damage(broker, join, what):
-    """A store that RocksDB finds damaged at its next start."""
+    """A store that is found damaged at its next start, by opening it or by reading it."""
     fill_store(broker, join)
     broker.kill9()
     store = broker.data / "store"
-    flip(largest(store, "MANIFEST-*" if what == "manifest" else "*.log"))
+    if what == "table":
+        broker.start()  # Moves the log into tables.
+        broker.kill9()
+        flip(largest(store, "*.sst"), at=200)
+    elif what == "no manifest":
+        broker.start()
+        broker.kill9()
+        for path in store.glob("MANIFEST-*"):
+            path.unlink()
+    else:
+        flip(largest(store, "MANIFEST-*" if what == "manifest" else "*.log"))
     return store
 
 
@@ -242,20 +252,24 @@ def refused_start(broker):
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("what", ["manifest", "log"])
+@pytest.mark.parametrize("what", ["manifest", "no manifest", "log", "table"])
 def test_a_damaged_store_is_refused_and_left_alone(start_broker, join, what):
     broker = start_broker("")
     store = damage(broker, join, what)
     before = digest(store)
     code, said = refused_start(broker)
     assert code == 1, said
-    assert "orrupt" in said and "store_on_corrupt start_empty" in said, said
+    assert "damaged" in said and "store_on_corrupt start_empty" in said, said
+    assert "naru store restore" in said and "retained message" in said, said
     assert digest(store) == before
+    assert not list(broker.data.glob("store.corrupt-*"))
 
 
-def test_a_damaged_store_is_set_aside_where_told_to(start_broker, join):
+@pytest.mark.parametrize("what", ["manifest", "no manifest", "table"])
+def test_a_damaged_store_is_set_aside_where_told_to(start_broker, join, what):
     broker = start_broker("store_on_corrupt start_empty\n")
-    store = damage(broker, join, "manifest")
+    node = broker.status()["node"]["id"]
+    store = damage(broker, join, what)
     before = digest(store)
     broker.start()
     kept = list(broker.data.glob("store.corrupt-2*Z"))
@@ -263,6 +277,7 @@ def test_a_damaged_store_is_set_aside_where_told_to(start_broker, join):
     assert digest(kept[0]) == before
     status = broker.status()
     assert status["health"] == "red"
+    assert status["node"]["id"] != node
     assert any(str(kept[0]) in problem for problem in status["problems"])
     assert not join(broker, V5, "sleeper", **keep(V5)).connack.session_present
 
