@@ -216,3 +216,25 @@ def test_check_reads_every_row_of_a_store_at_rest(own_broker, join, tmp_path):
     assert found["unreadable"] == found["missing"] == 0
     assert "no store" in naru("store", "check", "--data", tmp_path, code=1)
     assert not pathlib.Path(tmp_path / "store").exists()
+
+
+def test_check_and_dump_go_on_behind_damage(own_broker, join):
+    fill(own_broker, join)
+    own_broker.restart()  # Moves the log into tables.
+    own_broker.terminate()
+    store = own_broker.data / "store"
+    overwrite(largest_table(store))
+    before = {path: path.read_bytes() for path in store.iterdir()}
+    said = naru_said("--json", "store", "check", "--data", own_broker.data, code=1)
+    found = json.loads(said.stdout)
+    assert found["damaged"] == 1 and found["unreadable"] == 0
+    assert found["sessions"] == found["retained"] == 1
+    assert found["rows"] > 250
+    assert 250 < found["journal_entries"] < 301
+    assert "family journal" in said.stderr and "checksum" in said.stderr, said.stderr
+    said = naru_said("--json", "store", "dump", "--data", own_broker.data, code=1)
+    rows = [json.loads(line) for line in said.stdout.splitlines()]
+    assert {row["family"] for row in rows} >= {"journal", "session", "retained", "meta"}
+    assert len([row for row in rows if row["family"] == "journal"]) == found["journal_entries"]
+    assert "family journal" in said.stderr, said.stderr
+    assert {path: path.read_bytes() for path in store.iterdir()} == before

@@ -55,6 +55,7 @@ TEST_CASE("A check of good rows finds nothing wrong", "[store_check]") {
   const auto found = check_rows(store);
   REQUIRE(found.has_value());
   CHECK(found->unreadable == 0);
+  CHECK(found->rows == 6);
   CHECK(found->stream_records == 1);
   CHECK(found->retained == 1);
 }

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "broker/session/recovery.hpp"
-#include "storage/kv/rocks_kv.hpp"
+#include "storage/kv/rocks_look.hpp"
 #include "storage/tables/meta.hpp"
 #include "storage/tables/schema.hpp"
 
@@ -39,10 +39,22 @@ Result<void> check_meta(const storage::KvStore& store, StoreFindings& found) {
   return rows->status();
 }
 
+Result<void> count_rows(const storage::KvStore& store, StoreFindings& found) {
+  for (std::size_t n = 0; n < storage::family_count; ++n) {
+    const auto rows = store.scan(static_cast<storage::Family>(n), {}, {});
+    for (; rows->valid(); rows->next()) ++found.rows;
+    const auto status = rows->status();
+    if (!status) return status;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<StoreFindings> check_rows(const storage::KvStore& store) {
   StoreFindings found;
+  const auto counted = count_rows(store, found);
+  if (!counted) return counted.error();
   std::map<broker::LaneId, broker::LaneState> lanes;
   broker::FilterIndex routes;
   storage::Horizon horizon;
@@ -74,15 +86,9 @@ Result<std::unique_ptr<storage::KvStore>> open_store_at_rest(const std::string& 
     return Error{Errc::not_found,
                  "there is no store in " + data + "; name the data directory with --data"};
   }
-  auto store = storage::RocksKv::open(options);
+  auto store = storage::RocksLook::open(options);
   if (!store) return store.error();
   return std::unique_ptr<storage::KvStore>{std::move(*store)};
-}
-
-Result<StoreFindings> check_store(const std::string& data) {
-  const auto store = open_store_at_rest(data);
-  if (!store) return store.error();
-  return check_rows(**store);
 }
 
 }  // namespace naru::tools

@@ -8,6 +8,7 @@
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
 #include "tools/naru/output.hpp"
+#include "tools/naru/readable_rows.hpp"
 #include "tools/naru/store_check.hpp"
 #include "tools/naru/store_dump.hpp"
 #include "tools/naru/time_argument.hpp"
@@ -76,18 +77,32 @@ Outcome run_restore(const Invocation& invocation, const StoreOptions& options) {
   return ExitCode::done;
 }
 
+void tell_damages(const ReadableRows& store) {
+  for (const ReadableRows::Damage& each : store.damages()) {
+    print_error(std::string{"family "} + family_name(each.family) + ": some rows cannot be read (" +
+                each.text + ")");
+  }
+}
+
 Outcome run_check(const Invocation& invocation, const StoreOptions& options) {
-  const auto found = check_store(options.data);
+  const auto store = open_store_at_rest(options.data);
+  if (!store) return store.error();
+  const ReadableRows readable{**store};
+  const auto found = check_rows(readable);
   if (!found) return found.error();
-  show(Json{{"sessions", found->sessions},
+  show(Json{{"rows", found->rows},
+            {"sessions", found->sessions},
             {"queued", found->queued},
             {"retained", found->retained},
             {"journal_entries", found->journal_entries},
             {"stream_records", found->stream_records},
             {"missing", found->missing},
-            {"unreadable", found->unreadable}},
+            {"unreadable", found->unreadable},
+            {"damaged", readable.damages().size()}},
        invocation.json);
-  return found->unreadable + found->missing == 0 ? ExitCode::done : ExitCode::not_done;
+  tell_damages(readable);
+  const bool good = found->unreadable + found->missing == 0 && readable.damages().empty();
+  return good ? ExitCode::done : ExitCode::not_done;
 }
 
 // A JSON value in one cell: "a=1 b=x", nested ones as JSON.
@@ -110,7 +125,8 @@ Outcome run_dump(const Invocation& invocation, const StoreOptions& options) {
   const bool json = output_shape(invocation.json) == Shape::json;
   std::uint64_t shown = 0;
   bool readable = true;
-  const auto dumped = dump_rows(**store, choice, [&](const Json& row) {
+  const ReadableRows rows{**store};
+  const auto dumped = dump_rows(rows, choice, [&](const Json& row) {
     readable = readable && !row.contains("unreadable");
     const bool more = ++shown != options.limit;
     if (json) return print_json(row) && more;
@@ -120,7 +136,8 @@ Outcome run_dump(const Invocation& invocation, const StoreOptions& options) {
            more;
   });
   if (!dumped) return dumped.error();
-  return readable ? ExitCode::done : ExitCode::not_done;
+  tell_damages(rows);
+  return readable && rows.damages().empty() ? ExitCode::done : ExitCode::not_done;
 }
 
 using Run = Outcome (*)(const Invocation&, const StoreOptions&);
@@ -166,7 +183,8 @@ void add_store_command(CLI::App& app, Invocation& invocation) {
   dump->footer(
       "Example: naru store dump --data /var/lib/naru --client car-0001 --json\n\nA row a line: "
       "family, kind, lane, client, then all that is in it. It ends with 1 when a row cannot be "
-      "read; such rows are shown as they are.");
+      "read; such rows are shown as they are, and what is damaged on disk is passed over and "
+      "named.");
   dump->add_option("--family", options->choice.family, "Only this: " + family_names())
       ->type_name("NAME");
   dump->add_option("--lane", options->lane, "Only rows of this lane")
@@ -178,9 +196,9 @@ void add_store_command(CLI::App& app, Invocation& invocation) {
   dump->add_option("--limit", options->limit, "At most so many rows; 0 for all")
       ->capture_default_str();
   add_data(dump, options);
-  CLI::App* check =
-      add(*store, invocation, "check",
-          "Read every row; end with 1 when some are unreadable or missing", options, run_check);
+  CLI::App* check = add(*store, invocation, "check",
+                        "Read every row; end with 1 when some are unreadable, damaged or missing",
+                        options, run_check);
   check->footer("Example: naru store check --data /var/lib/naru");
   add_data(check, options);
 }

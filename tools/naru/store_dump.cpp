@@ -323,6 +323,8 @@ bool is_chosen(const DumpChoice& choice, const Json& row, const About& about) {
 
 }  // namespace
 
+const char* family_name(Family family) { return families[static_cast<std::size_t>(family)].name; }
+
 std::string family_names() {
   std::string names;
   for (const FamilyRow& each : families) names.append(names.empty() ? "" : ", ").append(each.name);

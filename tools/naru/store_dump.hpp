@@ -26,6 +26,7 @@ struct DumpChoice {
 // has "unreadable": true and its value in base64. Errc::invalid: there is no such family.
 Result<void> dump_rows(const storage::KvStore& store, const DumpChoice& choice,
                        const std::function<bool(const Json&)>& show);
+const char* family_name(storage::Family family);
 // The names that DumpChoice::family may have, separated by ", ".
 std::string family_names();
 
