@@ -43,7 +43,7 @@ using Logger = std::shared_ptr<spdlog::logger>;
 Logger make_logger() {
   auto logger = std::make_shared<spdlog::logger>("naru");
   logger->set_level(spdlog::level::trace);
-  logger->flush_on(spdlog::level::warn);
+  logger->flush_on(spdlog::level::trace);  // Whoever reads the file sees what has happened.
   return logger;
 }
 

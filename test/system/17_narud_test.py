@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from raw_mqtt import V5, Client
-from narud_server import narud_binary
+from narud_server import narud_binary, wait_until
 
 
 def narud(*arguments, code=0):
@@ -43,6 +43,13 @@ def test_a_protective_option_we_lack_refuses_the_start(tmp_path, line):
     said = narud("-c", config(tmp_path, f"{line}\nlistener auto 127.0.0.1\n"), "--data",
                  tmp_path, code=2)
     assert line.split()[0] in said
+
+
+def test_the_log_file_has_each_line_at_once(start_broker, tmp_path):
+    """Also where the last that happened was no warning."""
+    log = tmp_path / "narud.log"
+    start_broker(f"log_dest file {log}", sections="")
+    wait_until(lambda: log.exists() and " started version=" in log.read_text(), what="the line")
 
 
 def test_a_data_directory_has_one_narud(own_broker):

@@ -5,7 +5,12 @@
 
 #include "storage/base/metrics.hpp"
 
+#include <unistd.h>
+
 #include <array>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 #include <catch2/catch.hpp>
 
@@ -130,6 +135,19 @@ TEST_CASE("The level of the log is tested first", "[log]") {
   set_log_level(Severity::info);
   CHECK_FALSE(
       open_log({.level = Severity::info, .to_stderr = true, .file = "/dev/null/x/y"}).has_value());
+}
+
+TEST_CASE("A line is in the log file when it has been logged, whatever its severity", "[log]") {
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("naru_log_test_" + std::to_string(::getpid()) + ".log");
+  REQUIRE(open_log({.level = Severity::debug, .to_stderr = false, .file = path}).has_value());
+  log(Severity::debug, "looked_at_at_once", {{"n", 1}});
+  std::ifstream file{path};
+  std::string line;
+  std::getline(file, line);
+  CHECK_THAT(line, Catch::EndsWith(" debug looked_at_at_once n=1"));
+  REQUIRE(open_log({}).has_value());
+  std::filesystem::remove(path);
 }
 
 TEST_CASE("RateLimit lets one per key and interval through and counts the rest", "[log]") {
