@@ -111,12 +111,7 @@ ConfigOutcome make_config(const Arguments& arguments) {
     replace_listeners(arguments, outcome);
     if (!outcome.ok()) return outcome;
   }
-  if (!arguments.data.empty()) {
-    const std::string default_socket = config.persistence_location + "/naru.sock";
-    if (config.api_socket == default_socket) config.api_socket.clear();
-    config.persistence_location = arguments.data;
-    if (config.api_socket.empty()) config.api_socket = arguments.data + "/naru.sock";
-  }
+  if (!arguments.data.empty()) set_data_directory(config, arguments.data);
   if (!arguments.api_socket.empty()) config.api_socket = arguments.api_socket;
   if (!arguments.port_file.empty()) config.port_file = arguments.port_file;
   return outcome;

@@ -257,6 +257,12 @@ void add_dead_letters(Config& config) {
 
 }  // namespace
 
+void set_data_directory(Config& config, const std::string& path) {
+  config.persistence_location = path;
+  if (config.places.by_key.contains("api_socket")) return;
+  config.api_socket = path + (path.ends_with('/') ? "naru.sock" : "/naru.sock");
+}
+
 std::vector<ConfigFault> complete(Config& config) {
   std::vector<ConfigFault> faults;
   const auto add = [&](std::string at, std::string text) {
@@ -275,10 +281,7 @@ std::vector<ConfigFault> complete(Config& config) {
     add("stream_disk_percent",
         "stream_disk_percent, session_disk_percent and ledger_disk_percent must not fall");
   }
-  if (config.api_socket.empty()) {
-    config.api_socket = config.persistence_location;
-    config.api_socket.append(config.api_socket.ends_with('/') ? "naru.sock" : "/naru.sock");
-  }
+  set_data_directory(config, config.persistence_location);
   if (config.api_socket.size() > limits::unix_path_bytes) {
     add("api_socket", "the API's socket " + config.api_socket +
                           " has a path of more than 107 bytes: set api_socket to a shorter one");

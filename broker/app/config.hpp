@@ -92,8 +92,7 @@ struct Config : AccessConfig, LimitConfig {
   std::string response_information;  // Empty: none.
   std::uint16_t sys_interval = 0;    // In seconds; 0: no $SYS topics.
   std::string api_socket;            // Never empty once checked.
-  std::string pid_file;
-  std::string port_file;
+  std::string pid_file, port_file;
   std::uint32_t shards = 0;  // 0: one per processor.
   FrontHop front_hop = FrontHop::direct;
 
@@ -121,6 +120,7 @@ std::string dump(const Config& config);
 // Every option with its bounds, default and help, in Markdown.
 std::string reference_page();
 
+void set_data_directory(Config& config, const std::string& path);  // api_socket follows if not set.
 // Fills what follows from other values, and finds what only several values show to be wrong.
 std::vector<ConfigFault> complete(Config& config);
 // The same of one listener; `at` is one of its keys, or "listener".

@@ -1,12 +1,13 @@
 """naru, the command line, as a person and a script use it."""
 import json
+import os
 import subprocess
 import time
 
 import pytest
 
 from raw_mqtt import V5
-from narud_server import naru_binary, wait_until
+from narud_server import ROOT, naru_binary, wait_until
 
 PATIENCE = 30
 
@@ -42,6 +43,22 @@ def port(own_broker):
 def test_status(naru):
     assert "green" in naru.run("status")
     assert json.loads(naru.run("--json", "status"))["health"] == "green"
+
+
+def test_the_places_of_the_control_socket_are_the_same_everywhere(tmp_path):
+    places = ["./var/naru.sock", "/run/naru/naru.sock", "/var/lib/naru/naru.sock"]
+    environment = {name: value for name, value in os.environ.items() if name != "NARU_SOCKET"}
+    done = subprocess.run([naru_binary(), "status"], text=True, check=False, timeout=PATIENCE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+                          env=environment)
+    if done.returncode == 3:  # No broker of the machine's own.
+        assert f"(tried {', '.join(places)})" in done.stderr
+    said = subprocess.run([naru_binary(), "--help"], text=True, check=True, timeout=PATIENCE,
+                          stdout=subprocess.PIPE).stdout
+    guide = (ROOT / "deploy" / "guide" / "command-line.md").read_text()
+    manual = (ROOT / "deploy" / "man" / "naru.1").read_text()
+    for each in places:
+        assert each in said and f"`{each}`" in guide and each in manual
 
 
 def test_clients(naru, own_broker, join):

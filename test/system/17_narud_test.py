@@ -45,6 +45,13 @@ def test_a_protective_option_we_lack_refuses_the_start(tmp_path, line):
     assert line.split()[0] in said
 
 
+def test_the_control_socket_follows_the_data_directory(tmp_path):
+    text = f"persistence_location {tmp_path}/old/\n"
+    said = narud("--dump", "-c", config(tmp_path, text), "--data", tmp_path / "new")
+    assert f"persistence_location {tmp_path}/new\n" in said
+    assert f"api_socket {tmp_path}/new/naru.sock\n" in said
+
+
 def test_the_log_file_has_each_line_at_once(start_broker, tmp_path):
     """Also where the last that happened was no warning."""
     log = tmp_path / "narud.log"

@@ -83,7 +83,7 @@ Result<std::string> find_socket(const std::string& given) {
   } else if (environment != nullptr && *environment != '\0') {
     candidates = {environment};
   } else {
-    candidates = {"./var/naru.sock", "/run/naru/naru.sock"};
+    candidates = {"./var/naru.sock", "/run/naru/naru.sock", "/var/lib/naru/naru.sock"};
   }
   std::string tried;
   for (const std::string& path : candidates) {

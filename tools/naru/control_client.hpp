@@ -17,8 +17,8 @@
 
 namespace naru::tools {
 
-// The socket to use: the one given, else $NARU_SOCKET, else ./var/naru.sock, else
-// /run/naru/naru.sock, the first that exists. The error tells what was tried and how to start.
+// The socket to use: the one given, else $NARU_SOCKET, else ./var/naru.sock, /run/naru/naru.sock or
+// /var/lib/naru/naru.sock, the first that exists. The error tells what was tried, how to start.
 Result<std::string> find_socket(const std::string& given);
 
 // One segment of a path, or the value in a query, with everything unusual percent-encoded.

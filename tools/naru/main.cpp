@@ -31,7 +31,7 @@ int run(int argc, char** argv) {
   app.footer(closing_words);
   app.add_option("--socket", invocation.socket,
                  "The broker's control socket (else $NARU_SOCKET, ./var/naru.sock, "
-                 "/run/naru/naru.sock)")
+                 "/run/naru/naru.sock, /var/lib/naru/naru.sock)")
       ->type_name("PATH");
   app.add_flag("--json", invocation.json, "Print JSON: one value, or one per line");
   app.require_subcommand(1);

@@ -312,12 +312,16 @@ TEST_CASE("Debian's mosquitto.conf is read with what its include_dir adds", "[co
   CHECK_FALSE(log_options(config).to_stderr);
 }
 
-TEST_CASE("log_type takes the most that any line asks for", "[config]") {
-  CHECK(log_options(good("")).level == Severity::info);
-  CHECK(log_options(good("log_type error\nlog_type warning\n")).level == Severity::warning);
-  CHECK(log_options(good("log_type all\n")).level == Severity::debug);
-  CHECK(log_options(good("log_type none\n")).level == Severity::off);
-  CHECK_FALSE(log_options(good("log_dest none\n")).to_stderr);
+TEST_CASE("The API's socket follows the data directory unless the file names it", "[config]") {
+  Config config = good("persistence_location /var/lib/mosquitto/\n");
+  set_data_directory(config, "/data");
+  CHECK(config.persistence_location == "/data");
+  CHECK(config.api_socket == "/data/naru.sock");
+  set_data_directory(config, "/data/");
+  CHECK(config.api_socket == "/data/naru.sock");
+  Config named = good("persistence_location /old\napi_socket /old/naru.sock\n");
+  set_data_directory(named, "/data");
+  CHECK(named.api_socket == "/old/naru.sock");
 }
 
 TEST_CASE("A dump reads back as the same configuration", "[config]") {
