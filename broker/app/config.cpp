@@ -118,7 +118,8 @@ std::string fault_of_prefix(std::string_view prefix) {
 std::string fault_of_log_dest(std::string_view dest) {
   static constexpr std::array<std::string_view, 5> plain = {"stderr", "stdout", "syslog", "topic",
                                                             "none"};
-  if (std::find(plain.begin(), plain.end(), dest) != plain.end()) return {};
+  const std::string_view word = dest.substr(0, dest.find(' '));
+  if (std::find(plain.begin(), plain.end(), word) != plain.end()) return {};
   if (dest.starts_with("file ") && !trim(dest.substr(5)).empty()) return {};
   return "expected stderr, 'file PATH' or none";
 }

@@ -260,6 +260,9 @@ bool ConfigReader::set(const Line& line, Target& target, const Rows& rows,
   if (const auto* const text = std::get_if<std::string>(&*value)) {
     const std::string fault = fault_of_text(line.key, *text);
     if (!fault.empty()) error(line.place, key + " " + in_quotes(*text) + ": " + fault);
+    if (line.key == "log_dest" && !goes_as_said(*text)) {
+      notice(line.place, key + " " + in_quotes(*text) + " is not supported: it goes to stderr");
+    }
   }
   before->second = line.place;
   row->set(target, *value);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/app/config.hpp"
@@ -52,6 +53,9 @@ using ReadDirectory = std::function<Result<std::vector<SourceFile>>(const std::s
 
 Result<std::vector<SourceFile>> read_directory(const std::string& directory);
 Result<SourceFile> read_source(const std::string& path);
+
+// False: this log_dest is one of mosquitto's that becomes stderr.
+bool goes_as_said(std::string_view log_dest);
 
 // An empty text is a valid configuration: one listener on 1883 that only this machine reaches.
 ConfigOutcome parse_config(const SourceFile& file, const ReadDirectory& read = read_directory);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "broker/app/config.hpp"
+#include "broker/app/config_file.hpp"
 
 namespace naru::broker {
 
@@ -16,7 +16,15 @@ constexpr Severity severities[] = {
     Severity::info, Severity::info,  Severity::debug,
 };
 
+// Behind it mosquitto reads on for a file only.
+std::string_view word_of(std::string_view dest) { return dest.substr(0, dest.find(' ')); }
+
 }  // namespace
+
+bool goes_as_said(std::string_view log_dest) {
+  const std::string_view word = word_of(log_dest);
+  return word != "syslog" && word != "topic";
+}
 
 LogOptions log_options(const Config& config) {
   LogOptions options{.level = Severity::off, .to_stderr = false, .file = {}};
@@ -27,7 +35,7 @@ LogOptions log_options(const Config& config) {
   for (const std::string& dest : config.log_dest) {
     if (dest.starts_with(file)) {
       options.file = trim(std::string_view{dest}.substr(file.size()));
-    } else if (dest != "none") {
+    } else if (word_of(dest) != "none") {
       options.to_stderr = true;
     }
   }

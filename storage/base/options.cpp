@@ -132,8 +132,18 @@ std::optional<std::int64_t> read_number(std::string_view word, std::span<const U
   return number * unit->factor;
 }
 
+// The digits a plain number begins with: mosquitto reads it with atoi(), which stops behind them.
+// What multiplies elsewhere stays a mistake: 10k is not ten.
+std::string_view digits_of(std::string_view word) {
+  constexpr std::string_view multiplies = "kKmMgG";
+  const auto end = word.find_first_not_of("0123456789", word.starts_with('-') ? 1 : 0);
+  if (end == word.npos || multiplies.find(word[end]) != multiplies.npos) return word;
+  return word.substr(0, end);
+}
+
 Result<OptionValue> parse_number(const OptionSpec& spec, std::string_view word) {
-  const auto number = read_number(word, units_of(spec.type));
+  const bool plain = spec.type == OptionType::integer;
+  const auto number = read_number(plain ? digits_of(word) : word, units_of(spec.type));
   if (!number || *number < spec.min || *number > spec.max) return wrong_value(spec, word);
   return OptionValue{*number};
 }

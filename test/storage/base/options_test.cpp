@@ -51,6 +51,8 @@ TEST_CASE("A number reads with the units of its type", "[options]") {
       {OptionType::integer, "17", 17},
       {OptionType::integer, "-1", -1},
       {OptionType::integer, "  17 trailing words", 17},
+      {OptionType::integer, "20foo", 20},  // As atoi() reads it for mosquitto.
+      {OptionType::integer, "-1\t2", -1},
       {OptionType::bytes, "200", 200},
       {OptionType::bytes, "64k", 65'536},
       {OptionType::bytes, "2M", 2'097'152},
@@ -81,9 +83,10 @@ TEST_CASE("A wrong value is refused with its key and what would be right", "[opt
       {OptionType::boolean, "yes", "true or false"},
       {OptionType::boolean, "True", "true or false"},
       {OptionType::boolean, "", "it has no value"},
-      {OptionType::integer, "12x", "cannot be '12x'"},
+      {OptionType::integer, "x12", "cannot be 'x12'"},
+      {OptionType::integer, "-", "cannot be '-'"},
+      {OptionType::integer, "10k", "cannot be '10k'"},
       {OptionType::integer, "-11", "-10 or more"},
-      {OptionType::integer, "1\t2", "whole number"},
       {OptionType::integer, "99999999999999999999", "whole number"},
       {OptionType::integer, "-9223372036854775808", "whole number"},
       {OptionType::bytes, "9999999999999G", "number of bytes"},
@@ -133,7 +136,7 @@ TEST_CASE("Rows fill members of every kind and dump what reads back", "[options]
 TEST_CASE("A secret shows neither in a dump nor in an error", "[options]") {
   const OptionSpec spec{.key = "token", .type = OptionType::integer, .secret = true};
   CHECK(format_option(spec, OptionValue{std::int64_t{4711}}) == "(hidden)");
-  CHECK_THAT(parse_option(spec, "47x11").error().text, !Catch::Contains("47x11"));
+  CHECK_THAT(parse_option(spec, "x4711").error().text, !Catch::Contains("4711"));
 }
 
 TEST_CASE("The nearest key is found within a few letters", "[options]") {
