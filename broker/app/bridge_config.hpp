@@ -59,6 +59,8 @@ struct RestartTimes {
 
 const std::vector<OptionRow<BridgeConfig>>& bridge_options();
 std::vector<ConfigFault> faults_of(const BridgeConfig& bridge);  // `at`: or "connection".
+// Two with one session here; `at` is the second, as "connection NAME".
+std::vector<ConfigFault> faults_between(const std::vector<BridgeConfig>& bridges);
 std::string fault_of_bridge_text(std::string_view key, std::string_view text);
 // Nothing where the text is no restart_timeout.
 std::optional<RestartTimes> parse_restart(std::string_view text);

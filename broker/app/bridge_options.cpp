@@ -2,8 +2,12 @@
 
 #include "broker/app/bridge_config.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <utility>
 
 #include "broker/app/config.hpp"
 #include "broker/bridge/topic_rule.hpp"
@@ -56,6 +60,13 @@ std::optional<HostPort> parse_host(std::string_view word) {
   if (end == word.size()) return one;
   const bool good = word[end] == ':' && parse_number(word.substr(end + 1), one.port);
   return good && one.port != 0 ? std::optional{one} : std::nullopt;
+}
+
+bool is_ip_address(std::string_view text) {
+  in6_addr address{};                                      // Large enough for both.
+  const std::string word{text.substr(0, text.find('%'))};  // An IPv6 zone may follow.
+  return ::inet_pton(AF_INET6, word.c_str(), &address) == 1 ||
+         (word.size() == text.size() && ::inet_pton(AF_INET, word.c_str(), &address) == 1);
 }
 
 }  // namespace
@@ -169,6 +180,27 @@ std::vector<ConfigFault> faults_of(const BridgeConfig& one) {
   return faults;
 }
 
+std::vector<ConfigFault> faults_between(const std::vector<BridgeConfig>& bridges) {
+  std::vector<ConfigFault> faults;
+  std::map<std::string, const BridgeConfig*> owners;
+  for (const BridgeConfig& one : bridges) {
+    if (one.local_clientid.empty() && one.remote_clientid.empty()) continue;  // HOST.NAME.
+    const std::string id =
+        one.local_clientid.empty() ? "local." + one.remote_clientid : one.local_clientid;
+    const auto [owner, added] = owners.emplace(id, &one);
+    if (added || owner->second->name == one.name) continue;
+    std::string text = "connection " + one.name + " has the same client id here, '" + id +
+                       "', as connection " + owner->second->name;
+    const auto place = owner->second->places.by_key.find("connection");
+    if (place != owner->second->places.by_key.end()) {
+      text += " in line " + std::to_string(place->second.line) + " of " + place->second.file;
+    }
+    text += ": they would take over each other; give one a local_clientid of its own";
+    faults.push_back({"connection " + one.name, std::move(text)});
+  }
+  return faults;
+}
+
 std::string fault_of_bridge_text(std::string_view key, std::string_view text) {
   if (key == "topic") {
     const auto rule = TopicRule::parse(text);
@@ -181,6 +213,9 @@ std::string fault_of_bridge_text(std::string_view key, std::string_view text) {
     return "expected seconds, or a least and a most of them, such as '5 30'";
   }
   if (key == "notification_topic" && !mqtt::valid_topic(text)) return "this is no topic of MQTT";
+  if (key == "bridge_bind_address" && !is_ip_address(text)) {
+    return "expected an IPv4 or IPv6 address of this machine";
+  }
   if (key == "bridge_alpn" && text.size() > 255) return "a protocol's name has at most 255 bytes";
   const bool is_id = key == "remote_clientid" || key == "clientid" || key == "local_clientid";
   if (is_id && (!mqtt::valid_utf8(text) || text.size() > limits::client_id_bytes)) {

@@ -288,6 +288,7 @@ std::vector<ConfigFault> complete(Config& config) {
                           " has a path of more than 107 bytes: set api_socket to a shorter one");
   }
   for (ConfigFault& fault : faults_of_access(config)) faults.push_back(std::move(fault));
+  for (ConfigFault& fault : faults_between(config.bridges)) faults.push_back(std::move(fault));
   add_dead_letters(config);
   if (config.rules.size() > limits::rules) add("", "there are too many rules");
   if (config.streams.size() > limits::streams) add("", "there are too many streams");

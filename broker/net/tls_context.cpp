@@ -1,5 +1,7 @@
 #include "broker/net/tls_context.hpp"
 
+#include <dirent.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -24,6 +26,17 @@ std::string reason() {
 TlsFault fault_of(std::string key, const std::string& file, std::string_view remedy) {
   std::string text = key + " " + file + ": " + reason() + "; " + std::string{remedy};
   return {std::move(key), std::move(text)};
+}
+
+// OpenSSL looks into it with the first handshake; that it can is made sure here.
+bool load_directory(SSL_CTX* context, const std::string& path) {
+  DIR* const directory = ::opendir(path.c_str());
+  if (directory == nullptr) {
+    ERR_raise(ERR_LIB_SYS, errno);
+    return false;
+  }
+  ::closedir(directory);
+  return SSL_CTX_load_verify_dir(context, path.c_str()) == 1;
 }
 
 // Nobody is there to type it.
@@ -89,7 +102,7 @@ bool TlsContext::load_trust(const TlsSettings& settings, TlsFault& fault) {
     }
     SSL_CTX_set_client_CA_list(context_, names);
   }
-  if (!settings.capath.empty() && SSL_CTX_load_verify_dir(context_, settings.capath.c_str()) != 1) {
+  if (!settings.capath.empty() && !load_directory(context_, settings.capath)) {
     fault = fault_of("capath", settings.capath, "it must be a directory made by 'openssl rehash'");
     return false;
   }

@@ -214,6 +214,18 @@ def test_missing_certificates_of_a_bridge_are_told_with_their_line(tmp_path):
     assert f"{path}:4: error: bridge_cafile /no/ca.crt: No such file or directory; " in said
 
 
+def test_authorities_in_a_directory_that_is_not_there_are_told_with_their_line(machine):
+    etc = machine.root / "etc"
+    path = etc / "mosquitto.conf"
+    path.write_text(f"listener 8883\nallow_anonymous true\ncertfile {etc}/server.crt\n"
+                    f"keyfile {etc}/server.key\ncapath /no/authorities\n"
+                    "connection up\naddress a\ntopic # out\nbridge_capath /no/authorities\n")
+    code, said = check(path)
+    assert code == 2
+    assert f"{path}:5: error: capath /no/authorities: No such file or directory; " in said
+    assert f"{path}:9: error: bridge_capath /no/authorities: No such file or directory; " in said
+
+
 @pytest.mark.parametrize("name", ["websockets.conf", "per_listener.conf", "bridge.conf"])
 def test_mosquitto_itself_takes_the_same_files(machine, name):
     """So that they are what mosquitto's users have."""

@@ -81,11 +81,26 @@ TEST_CASE("What a bridge cannot be is an error with its line", "[config][bridge]
       {whole + "notification_topic a/#\n", "this is no topic of MQTT"},
       {whole + "remote_password p\n", "a.conf:4: error: remote_password needs a remote_username"},
       {whole + "nonsense 1\n", "unknown key 'nonsense'"},
+      {whole + "bridge_bind_address eth0\n", "a.conf:4: error: bridge_bind_address 'eth0': expec"},
+      {whole + "clientid c\n\nconnection b\naddress a\ntopic #\nremote_clientid c\n",
+       "a.conf:6: error: connection b has the same client id here, 'local.c', as connection up in "
+       "line 1 of a.conf"},
+      {whole + "clientid c\nconnection b\naddress a\ntopic #\nlocal_clientid local.c\n",
+       "a.conf:5: error: connection b has the same client id here"},
   }));
   CAPTURE(one.lines);
   const ConfigOutcome outcome = parse(one.lines);
   CHECK_FALSE(outcome.ok());
   CHECK_THAT(problems_of(outcome), Catch::Contains(one.problem));
+}
+
+TEST_CASE("Bridges may share a remote client id where each has its own here", "[config][bridge]") {
+  const ConfigOutcome outcome =
+      parse(whole + "clientid c\nlocal_clientid one\nbridge_bind_address 192.0.2.1\n" +
+            "connection b\naddress b\ntopic #\nclientid c\nbridge_bind_address fe80::1%eth0\n" +
+            "connection d\naddress d\ntopic #\nconnection e\naddress e\ntopic #\n");
+  INFO(problems_of(outcome));
+  CHECK(outcome.ok());
 }
 
 TEST_CASE("A dumped bridge reads back as it was", "[config][bridge]") {
