@@ -236,7 +236,9 @@ void ConfigReader::on_include(const Line& line) {
     notice(line.place, "include_dir counts only in the main file; ignored, as in mosquitto");
     return;
   }
-  const auto files = read_(std::string{trim(line.value)});
+  const std::string directory{trim(line.value)};
+  if (directory.empty()) return error(line.place, "include_dir has no value; expected a directory");
+  const auto files = read_(directory);
   if (!files) return error(line.place, "include_dir: " + files.error().text);
   for (const SourceFile& file : *files) read(file);
 }

@@ -48,7 +48,8 @@ struct SourceFile {
   std::string text;
 };
 
-// What include_dir asks for: the files of a directory whose names end in .conf, by name.
+// What include_dir asks for: the files of a directory whose names end in .conf, by name as
+// mosquitto sorts: upper and lower case together.
 using ReadDirectory = std::function<Result<std::vector<SourceFile>>(const std::string& directory)>;
 
 Result<std::vector<SourceFile>> read_directory(const std::string& directory);

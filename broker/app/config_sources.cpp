@@ -3,11 +3,24 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "broker/app/config_file.hpp"
 #include "storage/base/limits.hpp"
 
 namespace naru::broker {
+
+namespace {
+
+// mosquitto's order: a.conf before B.conf, and A.conf just before a.conf.
+bool is_before(const std::string& one, const std::string& other) {
+  const auto rank = [](char c) {
+    return std::pair{c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c, c};
+  };
+  return std::ranges::lexicographical_compare(one, other, {}, rank, rank);
+}
+
+}  // namespace
 
 std::string to_string(const Problem& problem) {
   std::string text = problem.file;
@@ -35,7 +48,7 @@ Result<std::vector<SourceFile>> read_directory(const std::string& directory) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".conf") && !name.starts_with('.')) names.push_back(entry.path().string());
   }
-  std::sort(names.begin(), names.end());
+  std::ranges::sort(names, is_before);
   std::vector<SourceFile> files;
   for (const std::string& name : names) {
     auto file = read_source(name);
