@@ -193,7 +193,7 @@ const std::vector<OptionRow<Config>>& global_options() {
     option<&Config::response_information>({.key = "response_information", .help = "What a client of MQTT 5 that asks for response information is told, for instance replies/%c, where %c is its client id; not set: nothing. Its acl_file has to allow what it says."}),
     option<&Config::sys_interval>({.key = "sys_interval", .type = integer, .default_text = "10", .max = 65'535, .unit = "seconds", .help = "How often the $SYS topics are brought up to date; 0 for no such topics."}),
     option<&Config::api_socket>({.key = "api_socket", .help = "The Unix socket of the API; not set: naru.sock in the data directory."}),
-    option<&Config::pid_file>({.key = "pid_file", .help = "Where to write the process id."}),
+    option<&Config::pid_file>({.key = "pid_file", .help = "Where the process id stands while narud runs, from when its listeners are open."}),
     option<&Config::port_file>({.key = "port_file", .help = "Where to write the ports that listeners got, once they are open."}),
     option<&Config::shards>({.key = "shards", .type = integer, .default_text = "0", .max = limits::shards, .unit = "threads", .help = "Threads that serve connections; 0 for one per processor."}),
     option<&Config::front_hop>({.key = "front_hop", .type = word, .default_text = "direct", .words = "direct encode", .help = "For tests: encode serialises what connections and lanes exchange, as between two nodes."}),

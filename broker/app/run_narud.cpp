@@ -10,6 +10,7 @@
 
 #include "broker/app/code_pages.hpp"
 #include "broker/app/command_line.hpp"
+#include "broker/app/pid_file.hpp"
 #include "broker/app/service_socket.hpp"
 #include "storage/base/log.hpp"
 
@@ -149,7 +150,12 @@ int run_narud(int argc, char** argv, const Variation& variation) {
   raise_descriptor_limit();
   const ServiceSocket service{ServiceSocket::path_from_environment(),
                               ServiceSocket::watchdog_from_environment()};
-  const auto started = Start{line, variation, service}.run();
+  PidFile pid_file{*line.config};
+  auto started = Start{line, variation, service}.run();
+  if (started) {
+    const auto written = pid_file.write();
+    if (!written) started = written.error();
+  }
   if (!started) {
     std::fprintf(stderr, "narud: %s\n", started.error().text.c_str());
     service.status("cannot start: " + started.error().text);

@@ -45,6 +45,22 @@ def test_a_protective_option_we_lack_refuses_the_start(tmp_path, line):
     assert line.split()[0] in said
 
 
+def test_the_process_id_stands_in_its_file_while_it_runs(start_broker, tmp_path):
+    path = tmp_path / "narud.pid"
+    broker = start_broker(f"pid_file {path}", sections="")
+    wait_until(lambda: path.exists() and path.read_text().endswith("\n"), what="the pid file")
+    assert int(path.read_text()) == broker.process.pid
+    assert broker.terminate() == 0
+    assert not path.exists()
+
+
+def test_a_pid_file_that_cannot_be_written_ends_the_start_with_its_line(tmp_path):
+    text = f"listener auto 127.0.0.1\nallow_anonymous true\npid_file {tmp_path}/none/narud.pid\n"
+    said = narud("-c", config(tmp_path, text), "--data", tmp_path / "data", code=1)
+    assert (f"{tmp_path}/narud.conf:3: error: pid_file {tmp_path}/none/narud.pid: "
+            "No such file or directory; ") in said
+
+
 def test_the_control_socket_follows_the_data_directory(tmp_path):
     text = f"persistence_location {tmp_path}/old/\n"
     said = narud("--dump", "-c", config(tmp_path, text), "--data", tmp_path / "new")
