@@ -41,6 +41,19 @@ def test_its_changelog_has_the_version_on_top(package):
     assert gzip.decompress(member).decode().startswith(f"naru ({version}) ")
 
 
+def test_links_of_its_texts_lead_to_what_it_has(package, tmp_path):
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], timeout=60, check=True)
+    texts = sorted((tmp_path / "usr/share/doc/naru").rglob("*.md"))
+    assert {"README.md", "from-mosquitto.md", "service.md"} <= {each.name for each in texts}
+    dead = []
+    for text in texts:
+        for link in re.findall(r"\]\(([^)#:\s]+)[)#]", text.read_text()):
+            place = tmp_path / link[1:] if link.startswith("/") else text.parent / link
+            if not place.exists():
+                dead.append(f"{text.name}: {link}")
+    assert not dead
+
+
 def test_it_installs_upgrades_leaves_and_is_purged(package, tmp_path):
     done = subprocess.run(["bash", ROOT / "test" / "system" / "package_life.sh", package,
                            tmp_path], text=True, timeout=150, check=False,
