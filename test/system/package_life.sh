@@ -45,13 +45,16 @@ same() { [ "$1" = "$2" ]; }
 version() { dpkg-query -W -f '${Version}' naru; }
 
 as_naru() { exec setpriv --reuid naru --regid naru --init-groups -- "$@"; }
-serve() {  # One start of the broker as the unit does it; a message goes in and comes out.
+launch() {  # Starts the broker as the unit does it, on a free port.
   install -d -o naru -g naru -m 750 /run/naru
   rm -f /run/naru/ports
   as_naru narud -c /etc/naru/naru.conf --listen auto --port-file /run/naru/ports \
     > /tmp/narud.log 2>&1 &
-  local pid=$!
+  pid=$!
   until [ -s /run/naru/ports ] || ! kill -0 $pid; do read -rt 0.05 <> <(:) || true; done
+}
+serve() {  # One life of it; a message goes in and comes out.
+  launch
   port=$(cut -f 2 /run/naru/ports)
   "$@"
   local code=$?
@@ -62,6 +65,37 @@ publish() { naru pub -p "$port" -t vehicles/car1/telemetry -m "$1"; }
 records() { [ "$(naru stream tail telemetry | wc -l)" -eq "$1" ]; }
 publish_one() { publish '{"n":1}' && records 1 && naru status; }
 publish_another() { publish '{"n":2}' && records 2; }
+
+sudo() {
+  [ "$1" = -u ] || { "$@"; return; }
+  (shift && exec setpriv --reuid "$1" --regid "$1" --init-groups -- "${@:2}")
+}
+systemctl() { [ "$*" != 'start naru' ] || { launch && echo $pid > /tmp/pid; }; }
+run_mosquitto() {  # One life of mosquitto's, that leaves a session behind.
+  local settings='user root\nlistener 0 /tmp/m.sock\nallow_anonymous true\npersistence true\n'
+  printf "${settings}persistence_location /var/lib/mosquitto/\n" > /tmp/mosquitto.conf
+  mkdir -p /var/lib/mosquitto
+  mosquitto -c /tmp/mosquitto.conf &
+  pid=$!
+  until [ -S /tmp/m.sock ] || ! kill -0 $pid; do read -rt 0.05 <> <(:) || true; done
+  mosquitto_sub --unix /tmp/m.sock -i kept -c -q 1 -t a -E
+  local code=$?
+  kill $pid && wait $pid && [ $code -eq 0 ]
+}
+from_mosquitto() {  # The guide's lines as they stand there, for another place of mosquitto.conf.
+  awk '/^    /{print substr($0, 5); found = 1; next} found{exit}' \
+    /usr/share/doc/naru/guide/from-mosquitto.md |
+    sed 's|/etc/mosquitto/mosquitto.conf|/tmp/mosquitto.conf|' > /tmp/lines.sh
+  # What does not end with those lines, and what this machine has no port for.
+  sed -i -e '/^listener 0/d' -e 's|^user root|pid_file /run/mosquitto/mosquitto.pid|' \
+    /tmp/mosquitto.conf
+  export -f sudo systemctl launch as_naru
+  bash -e /tmp/lines.sh || { cat /tmp/narud.log; return 1; }
+  local sessions
+  sessions=$(naru status | grep '^sessions\b')
+  kill "$(cat /tmp/pid)"
+  same "${sessions//[^0-9]/}" 1
+}
 
 build_next() {  # The same package under a later version, with another default configuration.
   dpkg-deb -R /first.deb /next && sed -i 's/^Version:.*/Version: 99.0-1/' /next/DEBIAN/control &&
@@ -106,6 +140,9 @@ check "the configuration is gone" not test -e /etc/naru
 check "nothing enables it" find /etc/systemd /var/lib/systemd -name 'naru.service*' -exec false {} +
 check "dpkg knows nothing of it" not dpkg-query -W naru
 check "installs after a purge" dpkg --no-triggers --force-unsafe-io -i /first.deb
+check "the service has begun a store" serve naru status
+check "mosquitto leaves a session" run_mosquitto
+check "the guide's lines take it over" from_mosquitto
 echo done
 STEPS
 exec chroot "$root" bash /steps.sh
