@@ -175,17 +175,35 @@ def test_retained_messages_are_listed_and_cleared(own_broker, naru, join):
 
 @pytest.mark.parametrize("typed,offered", [
     (["naru", "cli"], ["clients"]),
-    (["naru", "clients", ""], ["list", "show", "kick", "--help", "--limit", "--socket", "--json"]),
+    (["naru", "clients", ""], ["list", "show", "explain", "kick", "forget"]),
+    (["naru", "clients", "--"], ["--limit", "--socket", "--json", "--version", "--help"]),
+    (["naru", "status", ""], ["--help", "--socket", "--json"]),
+    (["naru", "completion", ""], ["bash", "zsh"]),
+    (["naru", "pub", "-V", "3.1."], ["3.1.1"]),
+    (["naru", "pub", "-t", ""], []),
+    (["naru", "clients", "show", ""], []),
+    (["naru", "config", "check", "here/"], ["here/naru.conf", "here/other.conf"]),
+    (["naru", "pub", "-f", "here/o"], ["here/other.conf"]),
+    (["naru", "pub", "--file", "=", "here/o"], ["here/other.conf"]),
+    (["naru", "--socket", "here/o"], ["here/other.conf"]),
+    (["naru", "--socket", "here/other.conf", "stat"], ["status"]),
+    (["naru", "passwd", "here/o"], ["here/other.conf"]),
     (["naru", "--json", "clients", "list", "--con"], ["--connected"]),
     (["naru", "store", "re"], ["restore"]),
 ])
-def test_bash_completes_words(typed, offered):
+def test_bash_completes_words(typed, offered, tmp_path):
+    (tmp_path / "here").mkdir()
+    for name in "naru.conf", "other.conf":
+        (tmp_path / "here" / name).write_text("")
     script = subprocess.run([naru_binary(), "completion", "bash"], check=True, text=True,
                             capture_output=True, timeout=PATIENCE).stdout
     words = " ".join(f"'{word}'" for word in typed)
     script += f"COMP_WORDS=({words}); COMP_CWORD={len(typed) - 1}; _naru; echo ${{COMPREPLY[@]}}\n"
     done = subprocess.run(["bash", "-c", script], check=True, text=True, capture_output=True,
-                          timeout=PATIENCE)
-    assert set(offered) <= set(done.stdout.split())
-    if typed[-1]:
-        assert done.stdout.split() == offered
+                          timeout=PATIENCE, cwd=tmp_path)
+    words = done.stdout.split()
+    assert set(offered) <= set(words) and len(words) == len(set(words))
+    if typed[-1] not in ("", "--"):
+        assert sorted(words) == offered
+    if typed[-1] == "" and typed[1] != "status":
+        assert not [word for word in words if word.startswith("--")]

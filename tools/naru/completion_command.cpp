@@ -1,4 +1,5 @@
 // tools/naru/completion_command.cpp: `naru completion`, from the command line's own description.
+#include <algorithm>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -9,23 +10,48 @@
 namespace naru::tools {
 namespace {
 
-std::string option_names(const CLI::App& app) {
-  std::string words;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) words += " --" + name;
+// What may stand where a value does: "files", the words of a fixed set, or "nothing".
+std::string values_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();  // With its checks: "VERSION:{5,3.1.1}".
+  const std::size_t begin = type.find('{'), end = type.find('}');
+  if (begin != std::string::npos && end != std::string::npos && begin < end) {
+    std::string words = type.substr(begin + 1, end - begin - 1);
+    std::ranges::replace(words, ',', ' ');
+    return words;
   }
-  return words;
+  const std::string name = option.get_positional() ? option.get_name(true) : "";
+  const bool is_path = type.starts_with("FILE") || type.starts_with("PATH") || name == "file" ||
+                       name == "directory";
+  return is_path ? "files" : "nothing";
 }
 
 // For each command, by its path: "clients list" is entered from "clients" with the word "list".
 struct Cases {
-  std::string steps;  // "clients/list") path="clients list" ;;
-  std::string words;  // "clients list") words="--connected ..." ;;
+  std::string steps;   // "clients/list") path="clients list" ;;
+  std::string values;  // "pub -f") kind="files" ;;
+  std::string words;   // "clients") words="list show ..." options="--limit ..." kind="nothing" ;;
 };
+
+void describe_options(const CLI::App& app, const std::string& path, std::string& names,
+                      Cases& cases) {
+  const std::string anywhere = path.empty() ? "*" : "";
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names += " --" + name;
+    if (option->get_items_expected_max() == 0) continue;  // A flag.
+    std::string patterns;
+    const auto add = [&](const std::string& name) {
+      patterns += (patterns.empty() ? "" : "|") + anywhere + "\"" + path + " " + name + "\"";
+    };
+    for (const std::string& name : option->get_snames()) add("-" + name);
+    for (const std::string& name : option->get_lnames()) add("--" + name);
+    if (patterns.empty()) continue;  // It has only a position.
+    cases.values += "      " + patterns + ") kind=\"" + values_of(*option) + "\" ;;\n";
+  }
+}
 
 void describe(const CLI::App& app, const std::string& path, const std::string& everywhere,
               Cases& cases) {
-  std::string words;
+  std::string words, options, positions;
   for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
     const std::string& name = each->get_name();
     const std::string inner = path.empty() ? name : path + " " + name;
@@ -33,27 +59,74 @@ void describe(const CLI::App& app, const std::string& path, const std::string& e
     cases.steps += "      \"" + path + "/" + name + "\") path=\"" + inner + "\" ;;\n";
     describe(*each, inner, everywhere, cases);
   }
-  words += option_names(app);
-  if (!path.empty()) words += everywhere;
-  cases.words += "    \"" + path + "\") words=\"" + words.substr(1) + "\" ;;\n";
+  describe_options(app, path, options, cases);
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) positions += " \"" + values_of(*option) + "\"";
+  }
+  cases.words += "    \"" + path + "\") words=\"" + words + "\" options=\"" + options +
+                 (path.empty() ? "" : everywhere) + "\" positions=(" + positions + " ) ;;\n";
 }
 
+// A value of an option is no word of the command; a word that is no command is a position.
+constexpr const char* walk = R"(_naru() {
+  local path="" words="" options="" kind="" seen=0 i
+  local current="${COMP_WORDS[COMP_CWORD]}" positions=() IFS=$' \t\n'
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    kind=""
+    case "$path ${COMP_WORDS[i]}" in
+)";
+constexpr const char* step = R"(    esac
+    if [ -n "$kind" ]; then
+      i=$((i + 1))
+      [ "${COMP_WORDS[i]}" = "=" ] && [ "$i" -lt "$COMP_CWORD" ] && i=$((i + 1))
+      [ "$i" -lt "$COMP_CWORD" ] && kind=""
+      continue
+    fi
+    case "$path/${COMP_WORDS[i]}" in
+)";
+constexpr const char* offer = R"(      */-*) ;;
+      *) seen=$((seen + 1)) ;;
+    esac
+  done
+  [ "$current" = "=" ] && current=""
+  case "$path" in
+)";
+constexpr const char* reply = R"(  esac
+  if [ -z "$kind" ]; then
+    case "$current" in
+      -*) kind="$options" ;;
+      *)
+        [ "$seen" -lt "${#positions[@]}" ] && kind="${positions[*]:$seen:1}"
+        [ "$seen" -eq 0 ] && kind="$words $kind"
+        [ "$kind" = " " ] && kind="$options"
+        ;;
+    esac
+  fi
+  case "$kind" in
+    *nothing) kind="${kind%nothing}" ;;
+    *files)
+      compopt -o filenames 2>/dev/null
+      current="${current/#\~\//$HOME/}"
+      IFS=$'\n'
+      COMPREPLY=($(compgen -f -- "$current"))
+      return
+      ;;
+  esac
+  COMPREPLY=($(compgen -W "$kind" -- "$current"))
+}
+complete -F _naru naru
+)";
+
 std::string bash_script(const CLI::App& app) {
+  std::string global;
   Cases cases;
-  describe(app, "", option_names(app), cases);
-  return "_naru() {\n"
-         "  local path=\"\" words=\"\" i\n"
-         "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-         "    case \"$path/${COMP_WORDS[i]}\" in\n" +
-         cases.steps +
-         "    esac\n"
-         "  done\n"
-         "  case \"$path\" in\n" +
-         cases.words +
-         "  esac\n"
-         "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-         "}\n"
-         "complete -o default -F _naru naru\n";
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      if (name != "help") global += " --" + name;  // Each command has its own.
+    }
+  }
+  describe(app, "", global, cases);
+  return walk + cases.values + step + cases.steps + offer + cases.words + reply;
 }
 
 }  // namespace
