@@ -4,7 +4,17 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include "tools/naru/argument_checks.hpp"
+
 namespace naru::tools {
+
+CLI::Validator seconds_between(std::uint64_t least, std::uint64_t most) {
+  return CLI::Validator{[=](std::string& text) { return to_seconds(text, least, most); }, ""};
+}
+
+void leave_h_to_host(CLI::App& command) {
+  command.set_help_flag("--help", "Show this help and end");
+}
 
 void add_server_options(CLI::App& command, ConnectionOptions& options) {
   command.add_option("-h,--host", options.host, "The broker's host")->capture_default_str();
@@ -45,6 +55,8 @@ void add_connection_options(CLI::App& command, ConnectionOptions& options) {
       ->type_name("VERSION")
       ->capture_default_str();
   command.add_option("-k,--keepalive", options.keep_alive_s, "Keep-alive in seconds, 0 for none")
+      ->type_name("SECONDS")
+      ->transform(seconds_between(0, 65'535))
       ->capture_default_str();
 }
 

@@ -14,7 +14,8 @@
 
 namespace CLI {
 class App;
-}
+class Validator;
+}  // namespace CLI
 
 namespace naru::tools {
 
@@ -28,8 +29,16 @@ struct ConnectionOptions {
   std::uint16_t keep_alive_s = 60;
   bool tls = false;
   TlsClient::Options tls_files;
+
+  bool is_before_v5() const { return version.find('3') != std::string::npos; }
 };
 
+// Of an option in seconds: takes durations as well.
+inline constexpr std::uint64_t most_seconds = 0xffff'ffff;
+CLI::Validator seconds_between(std::uint64_t least, std::uint64_t most);
+
+// -h is the host there, as in mosquitto_pub; help is --help alone. Before other options.
+void leave_h_to_host(CLI::App& command);
 // -h, -p, and how to speak TLS with it.
 void add_server_options(CLI::App& command, ConnectionOptions& options);
 // The above, and who we are: -i, -u, -P, -V, -k.

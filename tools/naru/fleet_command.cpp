@@ -1,16 +1,14 @@
 // tools/naru/fleet_command.cpp: `naru fleet`, vehicles that behave like a fleet.
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include <CLI/CLI.hpp>
 
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/connection_options.hpp"
+#include "tools/naru/file_argument.hpp"
 #include "tools/naru/output.hpp"
 #include "tools/naru/time_argument.hpp"
 #include "tools/naru/vehicle.hpp"
@@ -38,12 +36,9 @@ struct FleetOptions {
 };
 
 Result<std::vector<Recording>> load_file(const std::filesystem::path& path) {
-  std::ifstream file{path, std::ios::binary};
-  if (!file) {
-    return Error{Errc::invalid, "cannot read " + path.string() + ": " + std::strerror(errno)};
-  }
-  const std::string text{std::istreambuf_iterator<char>{file}, {}};
-  return parse_recordings(text, path.filename().string());
+  const auto text = read_file(path.string());
+  if (!text) return text.error();
+  return parse_recordings(*text, path.filename().string());
 }
 
 // Files as they are; of directories every .csv below them, by name.
@@ -113,7 +108,11 @@ class Fleet final : public ClientOwner {
     if (duration.count() > 0) ends_ = started_ + duration;
     loop_.call_at(std::min(started_ + Seconds{1}, ends_), *this);
     loop_.run();
-    if (unreachable_) return Error{Errc::unavailable, counters_.last_trouble};
+    // A short drive may be over before reach_time is.
+    const bool unreachable = counters_.connect_failures > 0 && !counters_.answered;
+    if (given_up_ || unreachable) {
+      return Error{unreachable ? Errc::unavailable : Errc::refused, counters_.last_trouble};
+    }
     finish();
     print_summary();
     const bool all = lost() == 0 && counters_.refused == 0 && counters_.published > 0;
@@ -131,7 +130,7 @@ class Fleet final : public ClientOwner {
     if (now >= ends_) return loop_.stop();
     print_progress(now);
     if (counters_.ever_connected == 0 && now - started_ >= reach_time) {
-      unreachable_ = true;
+      given_up_ = true;
       return loop_.stop();
     }
     loop_.call_at(std::min(now + Seconds{1}, ends_), *this);
@@ -230,7 +229,7 @@ class Fleet final : public ClientOwner {
   Instant started_;
   Instant ends_ = Instant::never();
   Phase phase_ = Phase::driving;
-  bool unreachable_ = false;
+  bool given_up_ = false;
   FleetCounters counters_;
   std::vector<std::unique_ptr<Vehicle>> vehicles_;
 };
@@ -299,7 +298,9 @@ void add_fleet_options(CLI::App& fleet, FleetOptions& options) {
   fleet.add_option("-q,--qos", options.qos, "Quality of service of telemetry")
       ->check(CLI::Range(0, 2))
       ->capture_default_str();
-  fleet.add_option("--prefix", options.prefix, "Topics begin with this")->capture_default_str();
+  fleet.add_option("--prefix", options.prefix, "Topics begin with this")
+      ->check(fault_of_topic)
+      ->capture_default_str();
   fleet.add_option("--id-prefix", options.id_prefix, "Client ids begin with this")
       ->capture_default_str();
   fleet.add_flag("--no-answers", options.no_answers, "Do not listen to commands");
@@ -312,6 +313,7 @@ void add_fleet_options(CLI::App& fleet, FleetOptions& options) {
       .add_option("--session-expiry", options.session_expiry_s,
                   "The broker forgets a vehicle that is away for so long")
       ->type_name("SECONDS")
+      ->transform(seconds_between(0, most_seconds))
       ->capture_default_str();
   add_server_options(fleet, options.connection);
   fleet.add_option("-u,--user", options.connection.user, "The user of all vehicles");
@@ -323,6 +325,7 @@ void add_fleet_options(CLI::App& fleet, FleetOptions& options) {
 void add_fleet_command(CLI::App& app, Invocation& invocation) {
   CLI::App* fleet =
       app.add_subcommand("fleet", "Drive a fleet: vehicles that send telemetry and obey commands");
+  leave_h_to_host(*fleet);
   const auto options = std::make_shared<FleetOptions>();
   fleet->footer("Example: naru fleet --vehicles 20 --duration 30s");
   add_fleet_options(*fleet, *options);

@@ -1,19 +1,17 @@
 // tools/naru/pub_command.cpp: `naru pub`, publishing until the broker has taken it.
 #include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include "broker/mqtt/properties.hpp"
-#include "broker/mqtt/topics.hpp"
 #include "storage/base/byte_writer.hpp"
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/client_loop.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/connection_options.hpp"
+#include "tools/naru/file_argument.hpp"
 #include "tools/naru/output.hpp"
 #include "tools/naru/time_argument.hpp"
 
@@ -33,6 +31,7 @@ struct PubOptions {
   int qos = 1;
   bool retain = false;
   std::uint32_t expiry_s = 0;
+  bool has_expiry = false;
   std::vector<std::string> properties;
   std::string timeout = "30s";
 };
@@ -199,18 +198,13 @@ Result<Bytes> property_block(const PubOptions& options) {
 
 Result<Bytes> read_payload(const PubOptions& options) {
   if (options.file.empty()) return options.text;
-  std::ifstream file{options.file, std::ios::binary};
-  if (!file) {
-    return Error{Errc::invalid, "cannot read " + options.file + ": " + std::strerror(errno)};
-  }
-  return Bytes{std::istreambuf_iterator<char>{file}, {}};
+  return read_file(options.file);
 }
 
 Result<void> check_arguments(const PubOptions& options) {
-  if (!mqtt::valid_topic(options.topic)) {
-    return Error{Errc::invalid, "'" + options.topic +
-                                    "' cannot be published to: a topic is not empty and has no "
-                                    "wildcards (+, #)"};
+  if (options.connection.is_before_v5() && (options.has_expiry || !options.properties.empty())) {
+    return Error{Errc::invalid, std::string{options.has_expiry ? "--expiry" : "--property"} +
+                                    " needs MQTT 5, and -V asks for an older one"};
   }
   if (int{options.has_text} + int{!options.file.empty()} + int{options.lines} != 1) {
     return Error{Errc::invalid, "say what to publish: one of -m TEXT, -f FILE, -l"};
@@ -223,6 +217,9 @@ Outcome run_pub(const Invocation& invocation, const PubOptions& options) {
   if (!checked) return checked.error();
   const auto timeout = parse_duration(options.timeout);
   if (!timeout) return timeout.error();
+  if (timeout->count() == 0) {
+    return Error{Errc::invalid, "--timeout 0 leaves no time for an answer; use 30s, for instance"};
+  }
   const auto settings = client_settings(options.connection);
   if (!settings) return settings.error();
   const auto block = property_block(options);
@@ -250,9 +247,10 @@ Outcome run_pub(const Invocation& invocation, const PubOptions& options) {
 
 void add_pub_command(CLI::App& app, Invocation& invocation) {
   CLI::App* pub = app.add_subcommand("pub", "Publish, and end when the broker has taken it");
+  leave_h_to_host(*pub);
   const auto options = std::make_shared<PubOptions>();
   pub->footer("Example: naru pub -t vehicles/car-0001/telemetry -m '{\"speed\":42}'");
-  pub->add_option("-t,--topic", options->topic, "The topic")->required();
+  pub->add_option("-t,--topic", options->topic, "The topic")->required()->check(fault_of_topic);
   CLI::Option* text = pub->add_option("-m,--message", options->text, "The payload");
   pub->add_option("-f,--file", options->file, "The payload is this file")->type_name("FILE");
   pub->add_flag("-l,--lines", options->lines, "Each line of standard input is a payload");
@@ -260,16 +258,18 @@ void add_pub_command(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(0, 2))
       ->capture_default_str();
   pub->add_flag("-r,--retain", options->retain, "Keep the message for later subscribers");
-  pub->add_option("--expiry", options->expiry_s, "The message is of use for so long (MQTT 5)")
-      ->type_name("SECONDS");
+  CLI::Option* expiry =
+      pub->add_option("--expiry", options->expiry_s, "The message is of use for so long (MQTT 5)");
+  expiry->type_name("SECONDS")->transform(seconds_between(1, most_seconds));
   pub->add_option("--property", options->properties, "A user property (MQTT 5); may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   pub->add_option("--timeout", options->timeout, "Give up when nothing is acknowledged for so long")
       ->capture_default_str();
   add_connection_options(*pub, options->connection);
-  pub->callback([&invocation, options, text] {
+  pub->callback([&invocation, options, text, expiry] {
     options->has_text = text->count() > 0;
+    options->has_expiry = expiry->count() > 0;
     invocation.run = [&invocation, options] { return run_pub(invocation, *options); };
   });
 }

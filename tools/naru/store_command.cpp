@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "broker/app/backup.hpp"
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
 #include "tools/naru/output.hpp"
@@ -172,7 +173,9 @@ void add_store_command(CLI::App& app, Invocation& invocation) {
   CLI::App* backup = add(*store, invocation, "backup", "Copy the store of the running broker",
                          options, run_backup);
   backup->footer("Example: naru store backup /backup/naru-monday");
-  backup->add_option("directory", options->directory, "Must not exist; narud makes it")->required();
+  backup->add_option("directory", options->directory, "Must not exist; narud makes it")
+      ->required()
+      ->check(refuse_empty);
   CLI::App* restore =
       add(*store, invocation, "restore", "Make a data directory of a backup", options, run_restore);
   restore->footer("Example: naru store restore /backup/naru-monday --data ./var");

@@ -3,7 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "broker/mqtt/topics.hpp"
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/client_loop.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/connection_options.hpp"
@@ -24,6 +24,7 @@ struct SubOptions {
   std::uint64_t count = 0;
   std::uint64_t wait_s = 0;
   std::uint32_t session_expiry_s = 0xffff'ffff;
+  bool has_session_expiry = false;
 };
 
 // Subscribes and prints until enough came, time is up, or somebody interrupts.
@@ -137,12 +138,8 @@ class Subscriber final : public ClientOwner {
 };
 
 Result<ClientSettings> subscriber_settings(const SubOptions& options) {
-  for (const std::string& filter : options.filters) {
-    if (!mqtt::valid_filter(filter)) {
-      return Error{Errc::invalid, "'" + filter +
-                                      "' is not a filter: + and # stand for whole levels, # only "
-                                      "at the end"};
-    }
+  if (options.connection.is_before_v5() && options.has_session_expiry) {
+    return Error{Errc::invalid, "--session-expiry needs MQTT 5, and -V asks for an older one"};
   }
   auto settings = client_settings(options.connection);
   if (!settings) return settings;
@@ -168,27 +165,32 @@ Outcome run_sub(const Invocation& invocation, const SubOptions& options) {
 
 void add_sub_command(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("sub", "Subscribe, and print what is published");
+  leave_h_to_host(*sub);
   const auto options = std::make_shared<SubOptions>();
   sub->footer("Example: naru sub -t 'vehicles/+/telemetry' -v");
   sub->add_option("-t,--topic", options->filters, "A filter; may be repeated")
       ->required()
       ->allow_extra_args(false)
+      ->check(fault_of_filter)
       ->type_name("FILTER");
   sub->add_option("-q,--qos", options->qos, "Quality of service at most: 0, 1 or 2")
       ->check(CLI::Range(0, 2))
       ->capture_default_str();
   sub->add_flag("-c,--persistent", options->persistent,
                 "Keep the session: messages wait while we are away (needs -i)");
-  sub->add_option("--session-expiry", options->session_expiry_s,
-                  "The broker forgets a persistent session after so long (MQTT 5; default: never)")
-      ->type_name("SECONDS");
+  CLI::Option* expiry = sub->add_option(
+      "--session-expiry", options->session_expiry_s,
+      "The broker forgets a persistent session after so long (MQTT 5; default: never)");
+  expiry->type_name("SECONDS")->transform(seconds_between(0, most_seconds));
   sub->add_option("-C,--count", options->count, "End after so many messages");
   sub->add_option("-W,--wait", options->wait_s, "End after so long; with 1 when fewer than -C came")
-      ->type_name("SECONDS");
+      ->type_name("SECONDS")
+      ->transform(seconds_between(1, most_seconds));
   sub->add_flag("-R,--no-retained", options->no_retained, "Do not print retained messages");
   sub->add_flag("-v,--verbose", options->verbose, "Print the topic before the payload");
   add_connection_options(*sub, options->connection);
-  sub->callback([&invocation, options] {
+  sub->callback([&invocation, options, expiry] {
+    options->has_session_expiry = expiry->count() > 0;
     invocation.run = [&invocation, options] { return run_sub(invocation, *options); };
   });
 }

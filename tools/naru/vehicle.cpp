@@ -53,6 +53,7 @@ void Vehicle::leave() {
 
 void Vehicle::on_event(const ClientEvent& event) {
   FleetCounters& counters = context_.counters;
+  counters.answered = true;
   switch (event.kind) {
     case ClientEvent::Kind::online: on_online(event.session_present); break;
     case ClientEvent::Kind::acknowledged:

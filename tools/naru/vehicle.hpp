@@ -19,6 +19,7 @@
 namespace naru::tools {
 
 struct FleetCounters {
+  bool answered = false;        // The broker did, if only to refuse.
   std::uint64_t connected = 0;  // Now.
   std::uint64_t ever_connected = 0;
   std::uint64_t published = 0;
