@@ -89,6 +89,7 @@ def test_retained_messages_are_fetched_and_cleared(broker):
     told = bench(broker.port, "retained", "--publishers", 4, "--subscribers", 3, "-n", 300)
     assert (told["published"], told["received"]) == (300, 900)
     assert told["lost"] == told["duplicates"] == told["refused"] == 0
+    assert "out_of_order" not in told  # Nothing says which topic comes first.
     assert_percentiles(told, "fetch")
     assert broker.get("/v1/retained")["retained"] == []
 
@@ -100,7 +101,7 @@ def test_idle_connections(broker):
     assert told["received"] == 200
     assert told["dropped"] == 0
     assert_flawless(told)
-    assert told["bytes_per_connection"] < 100_000
+    assert (told["bytes_per_connection"] or 1) < 100_000  # Null: of memory the broker had.
     assert told["connects_per_s"] > 0
     assert_percentiles(told, "connect")
 
@@ -129,7 +130,7 @@ def test_filters_that_change(broker):
                  "--phase", "300ms", "--pid", broker.process.pid)
     assert_flawless(told)
     assert told["filters"] == told["subscribe"]["messages"] == 20 * 30
-    assert told["bytes_per_filter"] >= 0
+    assert (told["bytes_per_filter"] or 1) > 0  # Null: of memory the broker had.
     both = told["both"]
     assert both["messages"] + told["publishing"]["messages"] == told["received"]
     assert both["changes"] > 0 and both["changes"] % 2 == 0
@@ -324,6 +325,94 @@ def test_progress_is_told_on_stderr(broker):
     (["connect", "--resume"], "TLS"),
     (["filters", "--filters", "0"], "--phase 0"),
     (["pairs", "--lasting", "-q", "0"], "QoS 0"),
+    (["fan-in", "--count", "100", "--duration", "1s"], "--count"),
+    (["fan-in", "--count", "0"], "--count"),
+    (["fan-in", "--duration", "0"], "--duration 0"),
+    (["fan-in", "--prefix", "a/+"], "no wildcards"),
+    (["storm", "--count", "5"], "--count"),
+    (["idle", "--rate", "5"], "--rate"),
+    (["connect", "--window", "5"], "--window"),
 ])
 def test_wrong_arguments(broker, arguments, reason):
     assert reason in bench(broker.port, *arguments, code=2)
+
+
+def test_client_ids_begin_as_told(broker):
+    running = start_bench(broker, "pairs", "--publishers", 1, "--subscribers", 1, "--rate", 50,
+                          "--duration", "30s", "-i", "fixed")
+    try:
+        wait_until(lambda: {"fixed-pub-0", "fixed-sub-0"} <= {
+            each["client_id"] for each in broker.get("/v1/clients")["clients"]}, 30.0, "both")
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=60)
+
+
+def start_bench(broker, scenario, *arguments):
+    return subprocess.Popen([naru_binary(), "--json", "bench", scenario, "-p", str(broker.port),
+                             *map(str, arguments)], stdin=subprocess.DEVNULL, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("scenario, arguments", [
+    ("offline", ["--publishers", 2, "--subscribers", 20]),
+    ("fan-in", ["--lasting", "--publishers", 3, "--subscribers", 3]),
+    ("retained", ["--publishers", 3, "--subscribers", 2]),
+    ("storm", ["--publishers", 3, "--subscribers", 20, "--rounds", 1_000_000]),
+])
+def test_an_interrupted_bench_leaves_nothing_behind(own_broker, scenario, arguments, number):
+    endless = [] if scenario == "storm" else ["--duration", "10m"]
+    running = start_bench(own_broker, scenario, "--rate", 300, *endless, *arguments)
+    wait_until(lambda: own_broker.counter("publishes_in") > 50, 30.0, "the load")
+    running.send_signal(number)
+    out, error = running.communicate(timeout=60)
+    assert running.returncode == 1, error
+    assert "interrupted while " in error and "failed" not in error, error
+    told = json.loads(out)
+    assert told["published"] > 50 and told["interrupted"] and "lost" not in told
+    assert own_broker.status()["sessions"] == 0
+    assert own_broker.get("/v1/retained")["retained"] == []
+
+
+def test_a_bench_that_cannot_clean_up_says_what_does(own_broker):
+    running = start_bench(own_broker, "retained", "--rate", 300, "--duration", "10m")
+    wait_until(lambda: own_broker.counter("publishes_in") > 50, 30.0, "the load")
+    own_broker.send_signal(signal.SIGSTOP)
+    running.send_signal(signal.SIGINT)
+    _, error = running.communicate(timeout=60)
+    own_broker.send_signal(signal.SIGCONT)
+    assert running.returncode == 1
+    assert "naru retained clear 'bench/#' --yes" in error
+
+
+def test_memory_that_was_reused_is_not_told_as_none(start_broker):
+    """The second bench finds what the first one took."""
+    broker = start_broker("shards 1\n")
+    arguments = "filters", "--exact", "--publishers", 1, "--subscribers", 20, "--filters", 500, \
+        "--phase", 0, "--pid", broker.process.pid
+    grown = [bench(broker.port, *arguments)["bytes_per_filter"] for _ in range(4)]
+    assert grown[0] > 0
+    assert all(each is None or each > 0 for each in grown)
+
+
+def test_a_wrong_password_is_a_refusal(start_broker, tmp_path):
+    passwords = tmp_path / "passwd"
+    subprocess.run([naru_binary(), "passwd", passwords, "anna"], input="right\n", text=True,
+                   check=True, timeout=60)
+    broker = start_broker("listener auto 127.0.0.1\nallow_anonymous false\n"
+                          f"password_file {passwords}")
+    wrong = "-u", "anna", "-P", "wrong"
+    assert "password" in bench(broker.port, "fan-in", *wrong, "--publishers", 2, "-n", 10, code=1)
+    fleet = subprocess.run([naru_binary(), "fleet", "-p", str(broker.port), *wrong, "--vehicles",
+                            "1", "--duration", "30s"], check=False, timeout=60,
+                           stdin=subprocess.DEVNULL, capture_output=True)
+    assert fleet.returncode == 1, fleet
+
+
+def test_a_short_fleet_without_a_broker_cannot_be_reached(own_broker):
+    own_broker.kill9()
+    fleet = subprocess.run([naru_binary(), "fleet", "-p", str(own_broker.port), "--vehicles", "2",
+                            "--duration", "1s"], check=False, timeout=60,
+                           stdin=subprocess.DEVNULL, capture_output=True)
+    assert fleet.returncode == 3, fleet

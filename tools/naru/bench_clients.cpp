@@ -28,6 +28,7 @@ void BenchClient::vanish() {
 }
 
 void BenchClient::on_event(const ClientEvent& event) {
+  context_.board.answered = true;
   switch (event.kind) {
     case ClientEvent::Kind::online:
       ++context_.board.online;

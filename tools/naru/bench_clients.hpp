@@ -17,6 +17,7 @@ namespace naru::tools {
 // What all clients of a bench write on.
 struct BenchBoard {
   std::uint64_t online = 0;
+  bool answered = false;      // The broker did, if only to refuse.
   std::uint64_t resumed = 0;  // Of those that came online: by a TLS ticket.
   std::uint64_t subscribed = 0;
   std::uint64_t changes = 0;  // Subscriptions ended or made by change(), and acknowledged.

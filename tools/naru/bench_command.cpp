@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/bench_run.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/connection_options.hpp"
@@ -44,6 +45,17 @@ constexpr std::array scenario_rows = {
                 "Everybody reconnects at once, while messages come for them"},
 };
 
+constexpr std::uint64_t usual_count = 100'000;
+
+// Else messages only show that somebody is there.
+bool publishes(Scenario scenario) {
+  return scenario != Scenario::idle && scenario != Scenario::connect;
+}
+// Else it lasts as long as its rounds or phases do.
+bool has_count(Scenario scenario) {
+  return scenario != Scenario::storm && scenario != Scenario::filters;
+}
+
 struct BenchOptions {
   ConnectionOptions connection;
   BenchPlan plan;
@@ -51,6 +63,33 @@ struct BenchOptions {
   std::string duration, hold = "10s", phase = "5s";
   int pid = 0;
 };
+
+// Of arguments that are good each by itself.
+Result<void> check_together(const BenchPlan& plan, int qos) {
+  const auto wrong = [](const char* text) { return Error{Errc::invalid, text}; };
+  if (plan.open_loop && plan.rate == 0) {
+    return wrong("--open-loop needs a --rate: when is a message due?");
+  }
+  if (plan.open_loop && plan.paced_by_delivery && qos != 0) {
+    return wrong("--open-loop waits for nobody: leave --pace-by-delivery out");
+  }
+  if (plan.scenario == Scenario::filters && plan.filters == 0 && plan.phase.count() > 0) {
+    return wrong("without --filters none can change: use --phase 0");
+  }
+  if (qos == 0 && plan.keeps_sessions()) {
+    return wrong("sessions that are away get nothing with QoS 0: use -q 1 or 2");
+  }
+  if (qos == 0 && plan.has_topic_per_message()) {
+    return wrong("this scenario waits for acknowledgements, QoS 0 has none: use -q 1 or 2");
+  }
+  if (plan.scenario == Scenario::offline && plan.paced_by_delivery) {
+    return wrong("offline sessions cannot pace: leave --pace-by-delivery out");
+  }
+  if (plan.scenario == Scenario::pairs && plan.publishers != plan.subscribers) {
+    return wrong("pairs need as many publishers as subscribers");
+  }
+  return {};
+}
 
 Result<BenchPlan> complete_plan(const BenchOptions& options) {
   BenchPlan plan = options.plan;
@@ -60,7 +99,11 @@ Result<BenchPlan> complete_plan(const BenchOptions& options) {
   if (!options.duration.empty()) {
     const auto duration = parse_duration(options.duration);
     if (!duration) return duration.error();
+    if (duration->count() == 0) {
+      return Error{Errc::invalid, "--duration 0 leaves no time to publish; say how long, as in 5s"};
+    }
     plan.duration = *duration;
+    plan.count = 0;
   }
   const auto hold = parse_duration(options.hold);
   if (!hold) return hold.error();
@@ -68,33 +111,10 @@ Result<BenchPlan> complete_plan(const BenchOptions& options) {
   const auto phase = parse_duration(options.phase);
   if (!phase) return phase.error();
   plan.phase = *phase;
-  if (plan.open_loop && plan.rate == 0) {
-    return Error{Errc::invalid, "--open-loop needs a --rate: when is a message due?"};
-  }
-  if (plan.open_loop && plan.paced_by_delivery && options.qos != 0) {
-    return Error{Errc::invalid, "--open-loop waits for nobody: leave --pace-by-delivery out"};
-  }
-  const auto most = std::numeric_limits<std::uint64_t>::max();
-  // As long as the rounds or phases last.
-  if (plan.scenario == Scenario::storm || plan.scenario == Scenario::filters) plan.count = most;
-  if (plan.scenario == Scenario::idle || plan.scenario == Scenario::connect) plan.publishers = 1;
-  if (plan.scenario == Scenario::filters && plan.filters == 0 && plan.phase.count() > 0) {
-    return Error{Errc::invalid, "without --filters none can change: use --phase 0"};
-  }
-  if (plan.count == 0 && plan.duration.count() == 0) plan.count = 100'000;
-  if (options.qos == 0 && plan.keeps_sessions()) {
-    return Error{Errc::invalid, "sessions that are away get nothing with QoS 0: use -q 1 or 2"};
-  }
-  if (options.qos == 0 && plan.has_topic_per_message()) {
-    return Error{Errc::invalid,
-                 "this scenario waits for acknowledgements, QoS 0 has none: use -q 1 or 2"};
-  }
-  if (plan.scenario == Scenario::offline && plan.paced_by_delivery) {
-    return Error{Errc::invalid, "offline sessions cannot pace: leave --pace-by-delivery out"};
-  }
-  if (plan.scenario == Scenario::pairs && plan.publishers != plan.subscribers) {
-    return Error{Errc::invalid, "pairs need as many publishers as subscribers"};
-  }
+  if (!has_count(plan.scenario)) plan.count = std::numeric_limits<std::uint64_t>::max();
+  if (plan.count == 0 && plan.duration.count() == 0) plan.count = usual_count;
+  const auto checked = check_together(plan, options.qos);
+  if (!checked) return checked.error();
   return plan;
 }
 
@@ -128,6 +148,7 @@ Outcome run_bench(const Invocation& invocation, const BenchOptions& options, con
   BenchRun bench{loop, *plan, *settings, options.pid};
   const auto result = bench.run();
   if (!result) return result.error();
+  if (bench.interrupted()) print_error(bench.end_words());
   Json all = plan_numbers(options, scenario);
   all.update(*result);
   const Shape shape = output_shape(invocation.json);
@@ -141,26 +162,24 @@ Outcome run_bench(const Invocation& invocation, const BenchOptions& options, con
   return bench.flawless() ? ExitCode::done : ExitCode::not_done;
 }
 
-void add_bench_options(CLI::App& bench, BenchOptions& options) {
+// How much is published, and how fast.
+void add_load_options(CLI::App& bench, BenchOptions& options) {
   BenchPlan& plan = options.plan;
   bench.add_option("--publishers", plan.publishers, "How many publish")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  bench.add_option("--subscribers", plan.subscribers, "How many subscribe")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
-  bench.add_option("-q,--qos", options.qos, "Quality of service")
-      ->check(CLI::Range(0, 2))
-      ->capture_default_str();
   bench.add_option("-w,--window", plan.window, "Messages under way, of each publisher")
       ->check(CLI::Range(1, 65'535))
       ->capture_default_str();
-  bench.add_option("-s,--size", plan.payload_size, "Bytes of each payload")
-      ->check(CLI::Range(std::size_t{Mark::size}, std::size_t{10'000'000}))
-      ->capture_default_str();
-  bench.add_option("-n,--count", plan.count, "Messages in all (by default 100000)");
-  bench.add_option("--duration", options.duration, "Publish for so long instead")
-      ->type_name("DURATION");
+  if (has_count(plan.scenario)) {
+    const std::string otherwise = std::to_string(plan.count > 0 ? plan.count : usual_count);
+    CLI::Option* count = bench.add_option("-n,--count", plan.count,
+                                          "Messages in all (by default " + otherwise + ")");
+    count->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
+    bench.add_option("--duration", options.duration, "Publish for so long instead")
+        ->type_name("DURATION")
+        ->excludes(count);
+  }
   bench.add_option("--rate", plan.rate, "Messages a second in all; 0 for as fast as it goes")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -169,12 +188,29 @@ void add_bench_options(CLI::App& bench, BenchOptions& options) {
       "Send when the rate says so, whatever is under way, and measure latency from then");
   bench.add_flag("--pace-by-delivery", plan.paced_by_delivery,
                  "A window has room again when a subscriber got the message, not the broker");
+}
+
+void add_bench_options(CLI::App& bench, BenchOptions& options) {
+  BenchPlan& plan = options.plan;
+  if (publishes(plan.scenario)) add_load_options(bench, options);
+  bench.add_option("--subscribers", plan.subscribers, "How many subscribe")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  bench.add_option("-q,--qos", options.qos, "Quality of service")
+      ->check(CLI::Range(0, 2))
+      ->capture_default_str();
+  bench.add_option("-s,--size", plan.payload_size, "Bytes of each payload")
+      ->check(CLI::Range(std::size_t{Mark::size}, std::size_t{10'000'000}))
+      ->capture_default_str();
   bench.add_option("--connect-rate", plan.connect_rate, "Connections a second")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  bench.add_option("--prefix", plan.prefix, "Topics begin with this")->capture_default_str();
+  bench.add_option("--prefix", plan.prefix, "Topics begin with this")
+      ->check(fault_of_topic)
+      ->capture_default_str();
   bench.add_option("--pid", options.pid, "The broker's process, to measure its use of CPU");
   add_connection_options(bench, options.connection);
+  bench.get_option("--id")->description("Client ids begin with this (by default bench)");
 }
 
 void add_own_options(CLI::App& bench, BenchOptions& options) {
@@ -229,15 +265,19 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("bench", "Measure the broker, and check loss, duplicates and order");
   bench->require_subcommand(1);
   bench->fallthrough();
+  leave_h_to_host(*bench);
   bench->footer("Example: naru bench fan-in --publishers 1000 --pid \"$(pidof narud)\"");
   for (const ScenarioRow& row : scenario_rows) {
     CLI::App* scenario = bench->add_subcommand(row.name, row.help);
+    leave_h_to_host(*scenario);
     const auto options = std::make_shared<BenchOptions>();
     options->plan.scenario = row.scenario;
     options->plan.publishers = row.publishers;
     options->plan.subscribers = row.subscribers;
+    const bool counts = publishes(row.scenario) && has_count(row.scenario);
     scenario->footer(std::string{"Example: naru bench "} + row.name +
-                     " --count 100000 --pid \"$(pidof narud)\" --json");
+                     (counts ? " --count 100000" : " --subscribers 500") +
+                     " --pid \"$(pidof narud)\" --json");
     if (row.scenario == Scenario::storm) options->plan.rate = 500;
     if (row.scenario == Scenario::storm) options->plan.connect_rate = 100'000;
     if (row.scenario == Scenario::retained) options->plan.count = 10'000;

@@ -45,7 +45,7 @@ Result<Json> BenchRun::run_filters() {
     if (!now) return now.error();
     const double grown =
         static_cast<double>(now->memory_bytes) - static_cast<double>(before->usage.memory_bytes);
-    result["bytes_per_filter"] = rounded(per(grown, filters));
+    result["bytes_per_filter"] = memory_of_each(grown, static_cast<double>(filters));
   }
   if (context_.plan.phase.count() > 0) {
     const auto phases = run_phases();

@@ -72,6 +72,12 @@ Result<Json> BenchRun::run() {
       copies_[p] += mqtt::filter_matches(filter, topics_[p]) ? 1 : 0;
     }
   }
+  Result<Json> result = run_scenario();
+  if (result || !interrupted_) return result;
+  return end_early();
+}
+
+Result<Json> BenchRun::run_scenario() {
   switch (context_.plan.scenario) {
     case Scenario::retained: return run_retained();
     case Scenario::idle: return run_idle();
@@ -194,11 +200,11 @@ Result<void> BenchRun::wait_until(std::function<bool()> done, const char* step) 
   context_.loop.call_at(step_began_, *this);
   context_.loop.run();
   if (!board_.failure.empty()) {
-    return Error{board_.subscribed + board_.online == 0 ? Errc::unavailable : Errc::io,
+    return Error{board_.answered ? Errc::io : Errc::unavailable,
                  std::string{"while "} + step + ": " + board_.failure};
   }
-  if (context_.loop.interrupted())
-    return Error{Errc::refused, std::string{"interrupted while "} + step};
+  interrupted_ = context_.loop.interrupted();
+  if (interrupted_) return Error{Errc::refused, std::string{"interrupted while "} + step};
   if (!done_()) {
     return Error{Errc::busy, std::string{"nothing moved for "} +
                                  std::to_string(stall_time.count()) + " s while " + step};

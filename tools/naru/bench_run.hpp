@@ -23,8 +23,11 @@ class BenchRun final : public ClientOwner {
   // pid: the broker's process, whose use of CPU is measured; 0 for none.
   BenchRun(ClientLoop& loop, const BenchPlan& plan, const ClientSettings& settings, int pid);
 
-  // unavailable when the broker does not answer; io when it ended a connection.
+  // unavailable when the broker does not answer; io when it ended a connection, or refused one.
+  // Interrupted it cleans up and tells what was counted until then.
   Result<Json> run();
+  bool interrupted() const { return !end_words_.empty(); }
+  const std::string& end_words() const { return end_words_; }  // Where, and what is left to do.
 
   // Nothing lost, doubled or out of order, nothing refused. After run().
   bool flawless() const { return flawless_; }
@@ -41,6 +44,7 @@ class BenchRun final : public ClientOwner {
   void on_timer(Instant now) override;
 
   void make_clients(const ClientSettings& settings);
+  Result<Json> run_scenario();
   // One for each scenario with steps of its own.
   Result<Json> run_messages();
   Result<Json> run_retained();
@@ -69,6 +73,9 @@ class BenchRun final : public ClientOwner {
   Result<void> wait_for_deliveries();
   Result<void> wait_until(std::function<bool()> done, const char* step);
   Result<void> drop_sessions();
+  Json end_early();
+  Result<void> clean_up();
+  std::string cleaning_commands() const;
   void publish_at_rate(Instant now);
   void tell_progress(Instant now);
   Duration pause() const;  // Until on_timer() is to look again.
@@ -77,6 +84,8 @@ class BenchRun final : public ClientOwner {
   Result<Json> stop_meter(const Meter& meter, std::uint64_t messages) const;
   std::uint64_t wanted() const;  // Deliveries, of what was published and not refused.
   Json deliveries();
+  // Null, and a word on stderr, where the broker took no more memory for them.
+  Json memory_of_each(double grown, double count) const;
   void add_delivery_cost(Json& result) const;
 
   const BenchContext context_;
@@ -96,6 +105,8 @@ class BenchRun final : public ClientOwner {
   std::uint64_t progress_ = 0;       // A number that grows; when it last did is below.
   Instant progress_at_;
   Instant told_at_;
+  bool interrupted_ = false;  // In the current step.
+  std::string end_words_;
   bool flawless_ = false;
 };
 

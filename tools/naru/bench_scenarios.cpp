@@ -40,16 +40,25 @@ Json BenchRun::deliveries() {
   const bool any_order = plan.scenario == Scenario::retained;
   flawless_ = sum.lost + sum.foreign + board_.refused == 0 && (may_repeat || sum.duplicates == 0) &&
               (any_order || sum.out_of_order == 0);
-  Json result{{"published", board_.published}, {"refused", board_.refused},
-              {"received", board_.received},   {"lost", sum.lost},
-              {"duplicates", sum.duplicates},  {"out_of_order", sum.out_of_order},
-              {"foreign", sum.foreign}};
+  Json result{{"published", board_.published},
+              {"refused", board_.refused},
+              {"received", board_.received},
+              {"lost", sum.lost},
+              {"duplicates", sum.duplicates}};
+  if (!any_order) result["out_of_order"] = sum.out_of_order;
+  result["foreign"] = sum.foreign;
   add_percentiles(result, "ack", board_.acknowledgement);
   const bool waits = plan.scenario == Scenario::offline || plan.scenario == Scenario::retained;
   if (!waits) add_percentiles(result, "delivery", board_.delivery);
   add_percentiles(result, "connect", board_.connecting);
   add_percentiles(result, "bench_late", board_.lateness);
   return result;
+}
+
+Json BenchRun::memory_of_each(double grown, double count) const {
+  if (grown > 0) return rounded(grown / count);
+  print_error("the broker reused memory: measure a fresh one");
+  return nullptr;
 }
 
 // With many subscribers a delivery says more than a publish.
@@ -78,6 +87,57 @@ Result<void> BenchRun::drop_sessions() {
   const auto opened = open_all(pointers(cleaners_));
   if (!opened) return opened.error();
   return leave_all(pointers(cleaners_));
+}
+
+// ---- interrupted --------------------------------------------------------------------------------
+
+// What was on its way is neither lost nor delivered, so nothing is said about loss.
+Json BenchRun::end_early() {
+  const std::string step = step_;
+  Json result{{"interrupted", step}};
+  if (publishing_since_ != Instant{}) {
+    const Duration took = SystemClock{}.now() - publishing_since_;
+    const double seconds = std::max(1e-6, static_cast<double>(took.count()) * 1e-6);
+    result["seconds"] = rounded(seconds);
+    result["per_s"] = std::round(static_cast<double>(board_.settled) / seconds);
+  }
+  result.update(deliveries());
+  result.erase("lost");
+  flawless_ = false;
+  const auto cleaned = clean_up();
+  end_words_ = "interrupted while " + step;
+  if (!cleaned) {
+    end_words_ += ", and cleaning up failed (" + cleaned.error().text + ")" + cleaning_commands();
+  }
+  return result;
+}
+
+// As at a normal end, whatever step was under way.
+Result<void> BenchRun::clean_up() {
+  to_open_.clear();
+  board_.budget = 0;
+  board_.changing = false;
+  cleaners_.clear();
+  const auto left = leave_all(pointers(subscribers_));
+  if (!left) return left.error();
+  if (context_.plan.scenario == Scenario::retained) {
+    const auto cleared = clear_retained();
+    if (!cleared) return cleared.error();
+  }
+  const auto gone = leave_all(pointers(publishers_));
+  if (!gone) return gone.error();
+  return drop_sessions();
+}
+
+std::string BenchRun::cleaning_commands() const {
+  const BenchPlan& plan = context_.plan;
+  if (plan.scenario == Scenario::retained) {
+    return "; `naru retained clear '" + plan.prefix + "/#' --yes` removes its messages";
+  }
+  if (!plan.keeps_sessions()) return {};
+  const std::string first = subscribers_.front()->settings().client_id;
+  return "; `naru clients forget " + first + "` ends a session, and there are " +
+         std::to_string(subscribers_.size()) + " of that kind";
 }
 
 // ---- retained: many topics, fetched by many at once ---------------------------------------------
@@ -184,7 +244,7 @@ Result<Json> BenchRun::watch_idle(std::uint64_t before, double counted) {
   const auto now = usage_of(pid_);
   if (!now) return now.error();
   const auto grown = static_cast<double>(now->memory_bytes) - static_cast<double>(before);
-  result["bytes_per_connection"] = std::round(grown / counted);
+  result["bytes_per_connection"] = memory_of_each(grown, counted);
   result["broker_memory_bytes"] = now->memory_bytes;
   result["idle_cores"] =
       rounded(static_cast<double>((now->cpu - meter->usage.cpu).count()) /
