@@ -18,8 +18,7 @@ constexpr std::size_t kick_text_max = 200;
 constexpr std::uint64_t settling_seconds = 5;  // For a client that is just coming or going.
 
 HttpResponse no_such_client(BytesView client_id) {
-  return refuse(404, "no client '" + Bytes{client_id} +
-                         "' is connected or has a session; see /v1/clients for those that do");
+  return refuse(404, "no client '" + Bytes{client_id} + "' is connected or has a session");
 }
 
 awaitable<std::optional<ClientFacts>> ask_client(Control* control, Bytes client_id) {

@@ -48,8 +48,7 @@ Bytes new_command_id() {
 }
 
 HttpResponse no_such_command(BytesView device, BytesView id) {
-  return refuse(404, "device '" + Bytes{device} + "' has no command '" + Bytes{id} +
-                         "'; list them with GET /v1/devices/DEVICE/commands");
+  return refuse(404, "device '" + Bytes{device} + "' has no command '" + Bytes{id} + "'");
 }
 
 // For an id that was there before: the command as it stands, unless this is not a repetition of it.

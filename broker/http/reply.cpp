@@ -50,7 +50,7 @@ std::optional<std::uint64_t> parse_number(BytesView text) {
 }
 
 HttpResponse not_committed() {
-  return refuse(503, "the store did not take it; see problems in /v1/status, then try again");
+  return refuse(503, "the store did not take it; try again when its problem is solved");
 }
 
 Result<std::uint64_t> number_parameter(const Query& query, BytesView name, NumberRange range) {

@@ -49,7 +49,7 @@ awaitable<StreamSpans> ask_spans(Control* control, Bytes stream, WallMillis sinc
 }
 
 HttpResponse no_such_stream(BytesView stream) {
-  return refuse(404, "there is no stream '" + Bytes{stream} + "'; see /v1/streams");
+  return refuse(404, "there is no stream '" + Bytes{stream} + "'");
 }
 
 // Configured, or with records of an earlier configuration.
@@ -242,8 +242,8 @@ Answer put_consumer(Call call) {
   const bool committed = co_await std::move(committing);
   if (!committed) {
     co_return refuse(503,
-                     "the store did not take the position; see problems in /v1/status, then "
-                     "try again");
+                     "the store did not take the position; try again when its problem is "
+                     "solved");
   }
   Json answer;
   answer["name"] = consumer;

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
 #include "tools/naru/control_client.hpp"
 #include "tools/naru/output.hpp"
@@ -17,7 +18,7 @@ struct ClientsOptions {
   std::string client_id;
   std::string reason;
   std::string filter, topic;
-  std::uint64_t limit = 100;
+  std::uint64_t limit = no_limit;
   bool connected = false;
 };
 using Options = std::shared_ptr<ClientsOptions>;
@@ -29,6 +30,8 @@ constexpr std::array client_columns = {
     Column{"QUEUED", "queued"},      Column{"IN FLIGHT", "in_flight"},
     Column{"SINCE", "connected_at"},
 };
+
+constexpr const char* who_is_there = "`naru clients` lists those that are there";
 
 std::string client_cell(const Json& client, std::string_view path) {
   const Json value = find_member(client, path);
@@ -58,7 +61,7 @@ Outcome run_show(const Invocation& invocation, const ClientsOptions& options) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
   const auto client = broker->get(client_path(options.client_id));
-  if (!client) return client.error();
+  if (!client) return with_remedy(client.error(), who_is_there);
   const Shape shape = output_shape(invocation.json);
   if (shape == Shape::json) {
     print_json(*client);
@@ -122,7 +125,7 @@ Outcome run_kick(const Invocation& invocation, const ClientsOptions& options) {
   std::string path = client_path(options.client_id) + "/connection";
   if (!options.reason.empty()) path += "?reason=" + url_encode(options.reason);
   const auto answer = broker->call({.method = "DELETE", .path = std::move(path)});
-  if (!answer) return answer.error();
+  if (!answer) return with_remedy(answer.error(), who_is_there);
   if (invocation.json) {
     print_json(*answer);
   } else {
@@ -136,7 +139,7 @@ Outcome run_forget(const Invocation& invocation, const ClientsOptions& options) 
   if (!broker) return broker.error();
   const auto answer =
       broker->call({.method = "DELETE", .path = client_path(options.client_id) + "/session"});
-  if (!answer) return answer.error();
+  if (!answer) return with_remedy(answer.error(), who_is_there);
   if (invocation.json) {
     print_json(*answer);
   } else {
@@ -176,9 +179,7 @@ void call_back(CLI::App* command, Invocation& invocation, const Options& options
 }
 
 void add_limit(CLI::App* command, const Options& options, const char* help) {
-  command->add_option("--limit", options->limit, help)
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
+  command->add_option("--limit", options->limit, help)->check(CLI::Range(1, 10'000'000));
 }
 
 void add_client_id(CLI::App* command, const Options& options) {
@@ -197,7 +198,7 @@ void add_clients_command(CLI::App& app, Invocation& invocation) {
   clients->footer("Example: naru clients show car-0001");
   clients->add_option("client_id", options->client_id, "The same as show CLIENT_ID")
       ->type_name("CLIENT_ID");
-  add_limit(clients, options, "At most so many clients");
+  add_limit(clients, options, "At most so many clients (by default all)");
   clients->callback([&invocation, options, clients] {
     if (!clients->get_subcommands().empty()) return;
     const Run run = options->client_id.empty() ? run_list : run_show;
@@ -207,7 +208,7 @@ void add_clients_command(CLI::App& app, Invocation& invocation) {
   CLI::App* list = clients->add_subcommand("list", "Who is connected or has a session");
   list->footer("Example: naru clients list --connected --json");
   list->add_flag("--connected", options->connected, "Only those who are connected");
-  add_limit(list, options, "At most so many clients");
+  add_limit(list, options, "At most so many clients (by default all)");
   call_back(list, invocation, options, run_list);
 
   CLI::App* show = clients->add_subcommand("show", "One client in full, and how it stands with it");
@@ -240,10 +241,11 @@ void add_subscriptions_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("subscriptions", "Who wants what");
   const auto options = std::make_shared<ClientsOptions>();
   command->footer("Example: naru subscriptions --topic vehicles/car-0001/telemetry");
-  command->add_option("--filter", options->filter, "Only this very filter");
-  command->add_option("--topic", options->topic, "Only filters that match this topic");
+  command->add_option("--filter", options->filter, "Only this very filter")->check(fault_of_filter);
+  command->add_option("--topic", options->topic, "Only filters that match this topic")
+      ->check(fault_of_topic);
   command->add_option("--client", options->client_id, "Only this client's")->type_name("CLIENT_ID");
-  add_limit(command, options, "At most about so many; a client's are never split");
+  add_limit(command, options, "At most about so many, by default all; a client's are never split");
   call_back(command, invocation, options, run_subscriptions);
 }
 

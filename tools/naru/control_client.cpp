@@ -24,6 +24,8 @@ size_t append_answer(char* data, size_t size, size_t count, void* target) {
 constexpr const char* not_allowed =
     "only the broker's user and root may speak there: become one of them, for instance with sudo";
 
+constexpr const char* trial_socket = "./var/naru.sock";  // Of `narud --data ./var`.
+
 // 0 for a socket, else an errno: ENOTSOCK for anything else that is there.
 int fault_of(const std::string& path) {
   struct stat found {};
@@ -35,7 +37,9 @@ Error unreachable(const std::string& socket, CURLcode code, long os_error) {
   const std::string where = "the broker does not answer on " + socket + ": ";
   if (os_error == EACCES) return {Errc::unavailable, where + not_allowed};
   if (os_error == ECONNREFUSED) {
-    return {Errc::unavailable, where + "it has stopped; start it with `narud --data ./var`"};
+    const bool of_trial = socket == trial_socket;
+    return {Errc::unavailable, where + "it has stopped; start it " +
+                                   (of_trial ? "with `narud --data ./var`" : "again")};
   }
   return {Errc::unavailable, where + curl_easy_strerror(code)};
 }
@@ -53,7 +57,10 @@ Result<Json> read_answer(long status, const std::string& text) {
     return answer;
   }
   const Json sentence = answer.is_discarded() ? Json() : find_member(answer, "error");
-  if (sentence.is_string()) return Error{errc_of(status), sentence.get<std::string>()};
+  if (sentence.is_string()) {
+    const char* const why = status == 503 ? "; `naru status` shows which" : "";
+    return Error{errc_of(status), sentence.get<std::string>() + why};
+  }
   return Error{errc_of(status), "the broker answered with HTTP status " + std::to_string(status)};
 }
 
@@ -99,9 +106,17 @@ Result<std::string> find_socket(const std::string& given) {
       tried += std::string{": "} + std::strerror(fault);
     }
   }
+  const bool is_named = candidates.size() == 1;
   return Error{Errc::unavailable,
-               "no broker's control socket found (tried " + tried +
-                   "); start one with `narud --data ./var`, or name its socket with --socket"};
+               "no broker's control socket found (tried " + tried + "); " +
+                   (is_named ? "is this its name (api_socket), and is the broker running?"
+                             : "start one with `narud --data ./var`, or name its socket with "
+                               "--socket")};
+}
+
+Error with_remedy(Error error, const char* remedy) {
+  if (error.code == Errc::not_found) error.text.append("; ").append(remedy);
+  return error;
 }
 
 std::string url_encode(std::string_view text) {

@@ -24,6 +24,9 @@ Result<std::string> find_socket(const std::string& given);
 // One segment of a path, or the value in a query, with everything unusual percent-encoded.
 std::string url_encode(std::string_view text);
 
+// A not_found with the command behind it that lists what there is; other errors as they are.
+Error with_remedy(Error error, const char* remedy);
+
 class ControlClient {
  public:
   // Connects with the first request. `given` as in find_socket.

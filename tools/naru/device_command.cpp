@@ -171,7 +171,10 @@ Outcome run_one(const Invocation& invocation, const CommandOptions& options, con
   if (!broker) return broker.error();
   const auto command = broker->call(
       {.method = method, .path = commands_path(options.device) + "/" + url_encode(options.id)});
-  if (!command) return command.error();
+  if (!command) {
+    const std::string remedy = "`naru cmd list " + printable(options.device) + "` lists them";
+    return with_remedy(command.error(), remedy.c_str());
+  }
   const Shape shape = output_shape(invocation.json);
   if (shape == Shape::json) {
     print_json(*command);

@@ -3,7 +3,7 @@
 // Collects what the broker tells in pages: {"NAME": [...], "next": "..."} until there is no next.
 //
 // Edge: asks the broker. Lives on the one thread of naru.
-// Bounded by: the limit of elements.
+// Bounded by: the limit of elements; without one, by what the broker has.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,13 @@
 
 namespace naru::tools {
 
+inline constexpr std::uint64_t no_limit = ~std::uint64_t{0};
+
 struct PagedRequest {
   const char* method = "GET";
   std::string path;  // Ends with '?', or with "&" behind other parameters.
   std::string name;  // Of the list in the answer.
-  std::uint64_t limit = 100;
+  std::uint64_t limit = no_limit;
 };
 
 Result<Json> collect_pages(ControlClient& broker, const PagedRequest& request);

@@ -11,11 +11,9 @@
 namespace naru::tools {
 namespace {
 
-constexpr std::uint64_t no_limit = ~std::uint64_t{0};
-
 struct RetainedOptions {
   std::string filter;
-  std::uint64_t limit = 100;
+  std::uint64_t limit = no_limit;
   bool yes = false;
 };
 
@@ -49,8 +47,7 @@ Outcome run_clear(const Invocation& invocation, const RetainedOptions& options) 
   const auto list =
       collect_pages(*broker, {.method = options.yes ? "DELETE" : "GET",
                               .path = "/v1/retained?filter=" + url_encode(options.filter) + "&",
-                              .name = "retained",
-                              .limit = no_limit});
+                              .name = "retained"});
   if (!list) return list.error();
   print_retained(*list, invocation.json);
   if (options.yes || list->empty()) return ExitCode::done;
@@ -71,9 +68,8 @@ void add_retained_command(CLI::App& app, Invocation& invocation) {
   CLI::App* list = retained->add_subcommand("list", "Topics with a retained message");
   list->footer("Example: naru retained list 'vehicles/+/state' --json");
   list->add_option("filter", options->filter, "Only topics that match; else all");
-  list->add_option("--limit", options->limit, "At most so many")
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
+  list->add_option("--limit", options->limit, "At most so many (by default all)")
+      ->check(CLI::Range(1, 10'000'000));
   list->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_list(invocation, *options); };
   });

@@ -19,6 +19,8 @@ namespace {
 constexpr std::uint64_t page_records = 1000;
 constexpr Seconds follow_wait{30};
 
+constexpr const char* which_streams = "`naru stream list` lists them";
+
 struct TailOptions {
   std::string name;
   std::string from;
@@ -58,7 +60,7 @@ Outcome run_consumers(const Invocation& invocation, const std::string& name) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
   const auto answer = broker->get("/v1/streams/" + url_encode(name) + "/consumers");
-  if (!answer) return answer.error();
+  if (!answer) return with_remedy(answer.error(), which_streams);
   const Json consumers = find_member(*answer, "consumers");
   const Shape shape = output_shape(invocation.json);
   if (shape == Shape::json) {
@@ -74,6 +76,16 @@ Outcome run_consumers(const Invocation& invocation, const std::string& name) {
   return ExitCode::done;
 }
 
+// Why a record is in dead-letter: the rule, the kind of reason, and what was missed.
+std::string reason_cell(const Json& record, const char* gap) {
+  const Json note = find_member(record, "note");
+  if (note.is_null()) return {};
+  const std::string kind = cell(note), text = member_cell(record, "note_text");
+  const std::size_t colon = text.find(": ");
+  if (colon == std::string::npos) return gap + text + ": " + kind;
+  return gap + text.substr(0, colon) + ": " + kind + text.substr(colon);
+}
+
 std::string record_line(const Json& record, Shape shape) {
   if (shape == Shape::json) {
     return record.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -81,12 +93,11 @@ std::string record_line(const Json& record, Shape shape) {
   const Json received = find_member(record, "received_at");
   const Json text = find_member(record, "payload");
   const char* gap = shape == Shape::aligned ? "  " : "\t";
-  const Json note = find_member(record, "note_text");  // Why it is in dead-letter.
   return (received.is_number() ? format_time(received.get<WallMillis>()) : "-") + gap +
          member_cell(record, "key") + gap + member_cell(record, "sequence") + gap +
          member_cell(record, "topic") + gap +
          (text.is_null() ? "base64:" + member_cell(record, "payload_base64") : cell(text)) +
-         (note.is_null() ? "" : gap + cell(note)) + "\n";
+         reason_cell(record, gap) + "\n";
 }
 
 // Follows one stream page by page. A consumer's position is committed only after its records were
@@ -100,7 +111,7 @@ class Tail {
   Outcome run() {
     while (true) {
       const auto page = next_page();
-      if (!page) return page.error();
+      if (!page) return with_remedy(page.error(), which_streams);
       const Json records = find_member(*page, "records");
       std::string lines;
       for (const Json& record : records) lines += record_line(record, shape_);
@@ -130,6 +141,13 @@ class Tail {
     const Seconds wait = options_.follow && caught_up_ ? follow_wait : Seconds{0};
     if (wait.count() > 0) path += "&wait=" + std::to_string(wait.count());
     auto page = ask({.path = std::move(path), .wait = wait});
+    // Whatever is no other form went out as a cursor.
+    if (!page && page.error().code == Errc::invalid && options_.consumer.empty()) {
+      return Error{Errc::invalid, in_quotes(options_.from) + " is no position in stream " +
+                                      in_quotes(options_.name) +
+                                      ": use earliest, latest, a time (2026-08-01T12:00:00Z, or "
+                                      "-15m), or a cursor that --show-cursor told"};
+    }
     if (page && !find_member(*page, "cursor").is_string()) {
       return Error{Errc::io, "the broker's answer has no cursor"};
     }
