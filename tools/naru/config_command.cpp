@@ -15,20 +15,24 @@ namespace {
 
 using broker::Problem;
 
+constexpr long file_is_wrong = 422;  // The status of it.
 constexpr const char* usual_file = "/etc/naru/naru.conf";
 
 Outcome run_reload(const Invocation& invocation) {
   auto broker = ControlClient::open(invocation.socket);
   if (!broker) return broker.error();
-  const auto answer = broker->call({.method = "POST", .path = "/v1/config/reload"});
-  if (!answer && answer.error().code == Errc::invalid) {  // The file is wrong, not the arguments.
-    print_error(answer.error().text);
-    return ExitCode::not_done;
-  }
+  const auto answer =
+      broker->call({.method = "POST", .path = "/v1/config/reload", .also_good = file_is_wrong});
   if (!answer) return answer.error();
+  const Json refusal = find_member(*answer, "error");
+  const ExitCode code = refusal.is_null() ? ExitCode::done : ExitCode::not_done;
   if (output_shape(invocation.json) == Shape::json) {
     print_json(*answer);
-    return ExitCode::done;
+    return code;
+  }
+  if (refusal.is_string()) {
+    print_error(refusal.get<std::string>());
+    return code;
   }
   std::string text = "the configuration is read again\n";
   for (const Json& problem : find_member(*answer, "problems")) text += cell(problem) + "\n";
@@ -36,24 +40,9 @@ Outcome run_reload(const Invocation& invocation) {
   return ExitCode::done;
 }
 
-const char* kind_of(const Problem& problem) {
-  return problem.kind == Problem::Kind::error ? "error" : "notice";
-}
-
 bool has_errors(const std::vector<Problem>& problems) {
   return std::any_of(problems.begin(), problems.end(),
                      [](const Problem& each) { return each.kind == Problem::Kind::error; });
-}
-
-Json problems_json(const std::vector<Problem>& problems) {
-  Json list = Json::array();
-  for (const Problem& each : problems) {
-    list.push_back({{"kind", kind_of(each)},
-                    {"file", each.file},
-                    {"line", each.line == 0 ? Json{} : Json(each.line)},
-                    {"text", each.text}});
-  }
-  return list;
 }
 
 Outcome run_check(const Invocation& invocation, const std::string& file) {
@@ -61,7 +50,7 @@ Outcome run_check(const Invocation& invocation, const std::string& file) {
   const bool good = !has_errors(problems);
   const Shape shape = output_shape(invocation.json);
   if (shape == Shape::json) {
-    print_json({{"file", file}, {"good", good}, {"problems", problems_json(problems)}});
+    print_json(judgement(file, good, problems));
   } else if (shape == Shape::tabs) {
     Table table{{"KIND", "FILE", "LINE", "WHAT"}};
     for (const Problem& each : problems) {
@@ -90,7 +79,7 @@ void add_section(Table& table, const std::string& title, const Json& section) {
 Outcome run_dump(const Invocation& invocation, const std::string& file) {
   const auto outcome = broker::load_config(file);
   if (!outcome.ok()) {
-    for (const Problem& each : outcome.problems) print_error(to_string(each));
+    print_problems(file, outcome.problems, invocation.json);
     return ExitCode::bad_arguments;
   }
   const Json values = config_values(outcome.config);

@@ -65,4 +65,28 @@ Json config_values(const broker::Config& config) {
   return values;
 }
 
+const char* kind_of(const broker::Problem& problem) {
+  return problem.kind == broker::Problem::Kind::error ? "error" : "notice";
+}
+
+Json judgement(const std::string& file, bool good, const std::vector<broker::Problem>& problems) {
+  Json list = Json::array();
+  for (const broker::Problem& each : problems) {
+    list.push_back({{"kind", kind_of(each)},
+                    {"file", each.file},
+                    {"line", each.line == 0 ? Json{} : Json(each.line)},
+                    {"text", each.text}});
+  }
+  return {{"file", file}, {"good", good}, {"problems", list}};
+}
+
+void print_problems(const std::string& file, const std::vector<broker::Problem>& problems,
+                    bool json) {
+  if (json) {
+    print_json(judgement(file, false, problems));
+    return;
+  }
+  for (const broker::Problem& each : problems) print_error(to_string(each));
+}
+
 }  // namespace naru::tools

@@ -1,7 +1,4 @@
 // tools/naru/rule_command.cpp: `naru rule`, trying rules before they are in force.
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -9,8 +6,10 @@
 #include <CLI/CLI.hpp>
 
 #include "broker/app/config_file.hpp"
-#include "broker/mqtt/topics.hpp"
+#include "tools/naru/argument_checks.hpp"
 #include "tools/naru/commands.hpp"
+#include "tools/naru/config_values.hpp"
+#include "tools/naru/file_argument.hpp"
 #include "tools/naru/output.hpp"
 #include "tools/naru/rule_trial.hpp"
 
@@ -28,11 +27,7 @@ struct RuleOptions {
 Result<Bytes> read_payload(const RuleOptions& options) {
   if (options.has_text) return options.text;
   if (options.file.empty()) return Bytes{std::istreambuf_iterator<char>{std::cin}, {}};
-  std::ifstream file{options.file, std::ios::binary};
-  if (!file) {
-    return Error{Errc::invalid, "cannot read " + options.file + ": " + std::strerror(errno)};
-  }
-  return Bytes{std::istreambuf_iterator<char>{file}, {}};
+  return read_file(options.file);
 }
 
 Json verdict_json(const RuleVerdict& verdict) {
@@ -67,12 +62,9 @@ void show(const std::vector<RuleVerdict>& verdicts, bool json) {
 }
 
 Outcome run_test(const Invocation& invocation, const RuleOptions& options) {
-  if (!mqtt::valid_topic(options.topic)) {
-    return Error{Errc::invalid, "'" + options.topic + "' is no topic to publish to"};
-  }
   const auto outcome = broker::load_config(options.config);
   if (!outcome.ok()) {
-    for (const broker::Problem& each : outcome.problems) print_error(to_string(each));
+    print_problems(options.config, outcome.problems, invocation.json);
     return ExitCode::bad_arguments;
   }
   if (outcome.config.rules.empty()) {
@@ -114,7 +106,9 @@ void add_rule_command(CLI::App& app, Invocation& invocation) {
   test->add_option("-c,--config", options->config, "The configuration with the rules")
       ->type_name("FILE")
       ->capture_default_str();
-  test->add_option("-t,--topic", options->topic, "The message's topic")->required();
+  test->add_option("-t,--topic", options->topic, "The message's topic")
+      ->required()
+      ->check(fault_of_topic);
   CLI::Option* text = test->add_option("-m,--message", options->text, "Its payload");
   test->add_option("-f,--file", options->file, "A file with its payload")
       ->type_name("FILE")
