@@ -59,6 +59,11 @@ def test_what_cannot_be_written_is_no_success(broker, tools):
         assert "cannot be written: No space left" in said, command
 
 
+def test_a_help_that_cannot_be_written_is_no_success():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        assert "cannot be written" in run(naru_binary(), "--help", code=1, stdout=full)
+
+
 def test_a_consumer_that_could_not_write_stays_where_it_was(own_broker, tools):
     tools.pub(own_broker, V5, "-q", "1", "-t", "vehicles/car1/telemetry", "-m", "kept")
     tail = ["stream", "tail", "telemetry", "--consumer", "report"]
@@ -111,6 +116,7 @@ def test_a_socket_nobody_listens_on_says_that_the_broker_has_stopped(own_broker)
     (["cmd", "show", "car1", ""], "id: must not be empty"),
     (["cmd", "send", "car1", "unlock", "--expires", "0"], "leaves the device no time"),
     (["stream", "tail", "telemetry", "--consumer", ""], "--consumer: must not be empty"),
+    (["store", "backup", ""], "directory: must not be empty"),
 ])
 def test_empty_arguments_are_refused(broker, arguments, hint):
     assert hint in naru(broker, *arguments, code=2)
@@ -137,13 +143,124 @@ def test_the_id_of_a_command_is_not_taken_for_another(broker, unique):
         assert "another command, 'unlock'" in naru(broker, *send, *other, code=1)
 
 
+@pytest.mark.parametrize("words, said", [
+    (["nosuch"], "there is no command 'nosuch'; `naru --help` lists them"),
+    (["statu"], "there is no command 'statu'; did you mean 'status'?"),
+    (["cmd", "snd", "car1"], "there is no command 'snd'; did you mean 'send'?"),
+    (["--json", "bench", "fan_in"], "there is no command 'fan_in'; did you mean 'fan-in'?"),
+    (["help", "statu"], "did you mean 'status'?"),
+    (["stream"], "say what to do: list consumers tail"),
+    ([], "First steps"),
+])
+def test_an_unknown_or_missing_command_is_named(words, said):
+    assert said in run(naru_binary(), *words, code=2)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["help"], "First steps"),
+    (["-h"], "First steps"),
+    (["help", "cmd", "send"], "naru cmd send car-0001"),
+    (["cmd", "send", "-h"], "naru cmd send car-0001"),
+    (["help", "pub"], "-h,--host"),
+])
+def test_help_is_found(words, said):
+    assert said in run(naru_binary(), *words, code=0)
+
+
+PUB = ["pub", "-m", "x", "-t"]
+
+
+@pytest.mark.parametrize("arguments, said", [
+    ([*PUB, b"a\xff"], r"'a\xff' is not valid UTF-8"),
+    ([*PUB, "x" * 70000], "a topic of 70000 bytes is too long"),
+    ([*PUB, "a/#"], "no wildcards"),
+    ([*PUB, "a", "--timeout", "0"], "--timeout 0 leaves no time"),
+    ([*PUB, "a", "--expiry", "x"], "whole seconds from 1 to 4294967295"),
+    ([*PUB, "a", "--expiry", "1500ms"], "whole seconds"),
+    ([*PUB, "a", "--keepalive", "70000"], "whole seconds from 0 to 65535"),
+    ([*PUB, "a", "-V", "3.1.1", "--expiry", "10"], "--expiry needs MQTT 5"),
+    ([*PUB, "a", "-V", "3.1", "--property", "a=b"], "--property needs MQTT 5"),
+    (["pub", "-t", "a", "-f", "/tmp"], "it is a directory"),
+    (["sub", "-t", "a/#/b"], "# only at the end"),
+    (["sub", "-t", "a", "-c", "-i", "s", "-V", "3.1.1", "--session-expiry", "9"], "needs MQTT 5"),
+    (["subscriptions", "--filter", "a/#/b"], "# only at the end"),
+])
+def test_wrong_arguments_are_explained(broker, arguments, said):
+    socket_of = [] if arguments[0] in ("pub", "sub") else ["--socket", broker.api_socket]
+    done = subprocess.run([naru_binary(), *socket_of, *arguments], check=False, timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    told = done.stderr.decode()
+    assert done.returncode == 2 and said in told, done
+    assert len(told) < 500
+
+
+def test_seconds_may_be_a_duration(broker):
+    port = ["-p", broker.port]
+    naru(broker, "pub", *port, "-t", "a", "-m", "x", "--expiry", "1m", "-k", "1m")
+    naru(broker, "sub", *port, "-t", "a", "-W", "1s")
+
+
+@pytest.mark.parametrize("arguments, remedy", [
+    (["clients", "show", "nobody"], "`naru clients` lists"),
+    (["clients", "kick", "nobody"], "`naru clients` lists"),
+    (["cmd", "show", "car1", "none"], "`naru cmd list car1` lists"),
+    (["stream", "tail", "nowhere"], "`naru stream list` lists"),
+    (["stream", "consumers", "nowhere"], "`naru stream list` lists"),
+])
+def test_errors_name_commands_and_no_paths_of_http(broker, arguments, remedy):
+    said = naru(broker, *arguments, code=1)
+    assert remedy in said and "/v1/" not in said, said
+
+
+def test_a_position_that_is_none_is_told_the_forms(broker):
+    said = naru(broker, "stream", "tail", "telemetry", "--from", "nonsense", code=2)
+    assert "-15m" in said and "milliseconds" not in said, said
+
+
+def test_who_names_a_socket_is_not_told_of_another(own_broker, public_directory):
+    missing = run(naru_binary(), "--socket", public_directory / "none", "status", code=3)
+    own_broker.kill9()
+    assert "./var" not in missing + naru(own_broker, "status", code=3)
+
+
+@pytest.mark.parametrize("command, list_all", [
+    ("clients", ["clients"]),
+    ("subscriptions", ["subscriptions"]),
+    ("retained", ["retained", "list"]),
+])
+def test_a_list_is_whole(own_broker, join, command, list_all):
+    count = 103
+    for n in range(count):
+        client = join(own_broker, V5, f"car{n}")
+        if command == "retained":
+            client.publish(f"state/{n}", "x", 1, retain=True)
+        client.subscribe(f"a/{n}", 0)
+    assert len(naru(own_broker, *list_all).splitlines()) == count
+    assert len(json.loads(naru(own_broker, "--json", *list_all))) == count
+    assert len(naru(own_broker, *list_all, "--limit", "7").splitlines()) == 7
+
+
+def test_what_is_wrong_with_a_configuration_is_json(start_broker):
+    broker = start_broker("max_queued_messages 10\n")
+    broker.config_file.write_text(broker.config_file.read_text() + "\nno_such_option 1\n")
+    done = subprocess.run([naru_binary(), "--json", "--socket", broker.api_socket, "config",
+                           "reload"], check=False, timeout=PATIENCE, capture_output=True)
+    assert done.returncode == 1
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert "no_such_option" in problem
+    for command in ["config", "dump", broker.config_file], ["rule", "test", "-t", "a", "-m", "x",
+                                                            "-c", broker.config_file]:
+        said = json.loads(run(naru_binary(), "--json", *command, code=2))
+        assert not said["good"] and "no_such_option" in said["problems"][0]["text"]
+
+
 # --------------------------------------------------------------------------------- what is shown
 
 def test_dead_letters_show_their_reason(start_broker, tools):
     broker = start_broker(sections="stream s\nrule r\nfrom a\nto s\nkey ${device_no}\n")
     tools.pub(broker, V5, "-q", "1", "-t", "a", "-m", "{}")
     (line,) = naru(broker, "stream", "tail", "dead-letter").splitlines()
-    assert line.split("\t")[4:] == ["{}", "r: device_no"]
+    assert line.split("\t")[4:] == ["{}", "r: key_missing: device_no"]
     assert ["dead-letter", "2d"] in [
         [row.split("\t")[0], row.split("\t")[4]]
         for row in naru(broker, "stream", "list").splitlines()]
