@@ -173,7 +173,8 @@ def test_a_dead_letter_and_a_message_that_nobody_takes_end_with_1(config):
 
 
 def test_wrong_arguments_of_a_trial(config):
-    assert "no topic" in naru("rule", "test", "-c", config(RULES), "-t", "a/#", "-m", "", code=2)
+    assert "no wildcards" in naru("rule", "test", "-c", config(RULES), "-t", "a/#", "-m", "",
+                                  code=2)
     assert "no rule" in naru("rule", "test", "-c", config("listener 1883\n"), "-t", "a", "-m", "",
                              code=2)
     assert "nonsense" in naru("rule", "test", "-c", config("nonsense 1\n"), "-t", "a", "-m", "",
