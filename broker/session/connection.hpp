@@ -64,16 +64,16 @@ struct Connection {
   Peer peer;
   State state = State::awaiting_connect;
   mqtt::Version version = mqtt::Version::v3_1_1;
-  bool dirty = false;          // Listed as having output.
-  bool paused = false;         // Takes no input until it is resumed.
-  bool settles = false;        // One has failed: nothing is read until all are answered.
-  bool publish_waits = false;  // For SUBSCRIBEs that came before it; the same.
+  bool dirty = false;              // Listed as having output.
+  bool paused = false;             // Takes no input until it is resumed.
+  bool settles = false;            // One has failed: nothing is read until all are answered.
+  bool commands_wait = false;      // In the ledger, until the window has room for one.
+  bool publish_waits : 1 = false;  // For SUBSCRIBEs that came before it: nothing is read.
   bool client_id_assigned : 1 = false, expiry_was_zero : 1 = true, has_will : 1 = false;
   bool wants_response_information : 1 = false, wants_reasons : 1 = false;
   bool judged : 1 = false;    // By the gate, and `proof` is of its admission.
   bool by_scram : 1 = false;  // It may prove itself again.
   bool asks_rights : 1 = false;
-  bool commands_wait = false;  // In the ledger, until the window has room for one.
   bool is_bridge : 1 = false;  // Of another broker: it gets nothing back, and retain as published.
   LaneId lane = 0;
   std::uint16_t keep_alive_s = 0;

@@ -1,6 +1,7 @@
 #include "broker/session/front.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "broker/mqtt/encoder.hpp"

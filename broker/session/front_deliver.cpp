@@ -128,8 +128,12 @@ void Front::on(hop::QueueDeliver& deliver) {
       if (allowed) ++counters_.dropped_too_large;
       return;
     }
-    // Its place in the queue becomes free.
-    const auto why = allowed ? hop::AckKind::too_large : hop::AckKind::forbidden;
+    // Its place in the queue becomes free. What the client may know nobody else may have.
+    const bool known = deliver.dup && (deliver.options & 3) == 2;
+    const auto why = known     ? hop::AckKind::pubrec_refused
+                     : allowed ? hop::AckKind::too_large
+                               : hop::AckKind::forbidden;
+    if (known && allowed) ++counters_.dropped_too_large;
     output_.hops[settings_.shard].emplace_back(
         hop::QueueAck{c->lane, c->session, c->epoch, deliver.packet_id, why});
     return;

@@ -309,7 +309,6 @@ bool LaneGroups::refuse_lent(LaneState& lane, Session& session, std::uint64_t nu
   const auto lent = session.lent.find(number);
   if (lent == session.lent.end()) return false;
   const bool twice = (session.queue.at(number).options & qos_bits) == 2;
-  if (twice && session.queue.sent_before(number)) return false;  // Nobody else may have it.
   const hop::GroupAnswer unfit = answer_of(lent->second, AnswerKind::unfit);
   session.lent.erase(lent);
   session.queue.drop(number);

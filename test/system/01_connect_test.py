@@ -40,7 +40,7 @@ def test_anonymous_on_loopback_is_accepted_by_default(broker, dial, version):
 
 def test_right_password_is_accepted(guarded, dial, version):
     for user in "alice", "bob":
-        dial(guarded, version).connect("c", username=user, password="secret")
+        dial(guarded, version).connect(user, username=user, password="secret")
 
 
 def test_wrong_password_is_refused(guarded, dial, version):

@@ -297,6 +297,22 @@ def test_what_one_member_cannot_take_another_gets(broker, join, unique, stored, 
     assert broker.counter("dropped_unfit") == unfit
 
 
+def test_a_qos2_message_its_member_may_know_goes_to_nobody_else_too_large_or_not(broker, join, dial,
+                                                                                 unique):
+    topic = unique()
+    first = join(broker, properties={"session_expiry_interval": 60})
+    first.subscribe(f"$share/g/{topic}", 2)
+    join(broker).publish(topic, b"x" * 100, 2)
+    first.expect(Kind.PUBLISH)
+    other = join(broker)
+    other.subscribe(f"$share/g/{topic}", 2)
+    first.close()
+    before = broker.counter("dropped_too_large")
+    again = reconnect(broker, dial, V5, first.client_id, **keep(V5, 60, maximum_packet_size=60))
+    wait_until(lambda: broker.counter("dropped_too_large") == before + 1, what="a counted drop")
+    assert no_message(again) and no_message(other)
+
+
 def test_what_no_member_can_take_is_dropped_and_counted(broker, join, unique):
     topic = unique()
     kept = join(broker, properties={"maximum_packet_size": 60, "session_expiry_interval": 60})

@@ -109,22 +109,6 @@ TEST_CASE("A QoS 2 message its client cannot take is another's when that is on d
   CHECK(bench.answer(AnswerKind::unfit).place.number == first_place.number);
 }
 
-TEST_CASE("A QoS 2 message that its client may know is nobody else's, too large or not",
-          "[group][MQTT-4.8.2]") {
-  Bench bench;
-  bench.lend(first_place, 2);
-  bench.commit();
-  bench.lose();
-  bench.commit();
-  bench.told<hop::GroupAnswer>();
-  bench.connect(false);
-  bench.commit();
-  bench.acknowledge(1, hop::AckKind::too_large);
-  bench.commit();
-  CHECK(bench.answer(AnswerKind::done).place.number == first_place.number);
-  CHECK(bench.core.counters().dropped_too_large == 1);
-}
-
 TEST_CASE("A lent message goes back when there is no client or no room", "[group]") {
   Bench bench;
   bench.lend(first_place, 1);
