@@ -20,8 +20,8 @@ std::string values_of(const CLI::Option& option) {
     return words;
   }
   const std::string name = option.get_positional() ? option.get_name(true) : "";
-  const bool is_path = type.starts_with("FILE") || type.starts_with("PATH") || name == "file" ||
-                       name == "directory";
+  const bool is_path =
+      type.starts_with("FILE") || type.starts_with("PATH") || name == "file" || name == "directory";
   return is_path ? "files" : "nothing";
 }
 

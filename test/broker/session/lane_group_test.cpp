@@ -48,8 +48,23 @@ class Bench : public test::HalfShard {
             connection,
             5};
   }
+  // A session whose lane the other shard leads.
+  hop::GroupMember kept() const {
+    hop::GroupMember session = member(0);
+    session.kind = Route::Kind::session;
+    session.owner = kept_session;
+    session.reply = 0;
+    return session;
+  }
   void join(ConnectionId connection, std::uint8_t options = 2) {
     take(member(connection, options));
+    commit();
+  }
+  // With room for one message.
+  void join_narrow(ConnectionId connection) {
+    hop::GroupMember narrow = member(connection);
+    narrow.window = 1;
+    take(narrow);
     commit();
   }
   void leave(ConnectionId connection) {
@@ -220,10 +235,7 @@ TEST_CASE("What one member cannot take waits for another that has no room, and n
           "[group]") {
   Bench bench;
   bench.join(clean_one);
-  hop::GroupMember narrow = bench.member(clean_two);
-  narrow.window = 1;
-  bench.take(narrow);
-  bench.commit();
+  bench.join_narrow(clean_two);
   bench.publish(1, 1);
   bench.publish(2, 1);
   bench.commit();
@@ -250,10 +262,7 @@ TEST_CASE("What one member cannot take waits for another that has no room, and n
 TEST_CASE("What only a member could take that has left is dropped and counted", "[group]") {
   Bench bench;
   bench.join(clean_one);
-  hop::GroupMember narrow = bench.member(clean_two);
-  narrow.window = 1;
-  bench.take(narrow);
-  bench.commit();
+  bench.join_narrow(clean_two);
   for (std::uint64_t number = 1; number <= 2; ++number) bench.publish(number, 1);
   bench.commit();
   for (const auto& lend : bench.lent()) {
@@ -267,11 +276,7 @@ TEST_CASE("What only a member could take that has left is dropped and counted", 
 TEST_CASE("A member's session that comes back may take what it could not before", "[group]") {
   Bench bench;
   bench.join(clean_one);
-  hop::GroupMember kept = bench.member(0);
-  kept.kind = Route::Kind::session;
-  kept.place = 1;
-  kept.owner = kept_session;
-  kept.reply = 0;
+  hop::GroupMember kept = bench.kept();
   bench.take(kept);
   bench.commit();
   bench.publish(1, 1);
@@ -307,11 +312,7 @@ TEST_CASE("A QoS 2 publish that comes again is in the group's queue once", "[gro
 TEST_CASE("A member's session that finds no room gives the message back for a later try",
           "[group]") {
   Bench bench;
-  hop::GroupMember kept = bench.member(0);
-  kept.kind = Route::Kind::session;
-  kept.place = 1;
-  kept.owner = kept_session;
-  kept.reply = 0;
+  hop::GroupMember kept = bench.kept();
   bench.take(kept);
   bench.commit();
   bench.publish(1, 1);
