@@ -173,11 +173,13 @@ class GroupCheck {
     });
   }
 
-  // QoS 2 messages that members may have taken with them: sent, and their session has ended.
+  // QoS 2 messages that members may have taken with them: sent, and their session has ended, maybe
+  // before that and unnoticed.
   std::size_t taken_along(const Publish& publish) {
     std::size_t most = 0;
     for (const Session& session : run_.sessions) {
-      const bool ended = session.end != never && session.end > publish.sent;
+      const bool ended = session.end != never &&
+                         records_[session.end].at + noticed_after > records_[publish.sent].at;
       if (ended && members_.contains(session.client)) most += windows_[session.client];
     }
     return most;
