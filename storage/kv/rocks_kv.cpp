@@ -105,7 +105,9 @@ Result<std::optional<Bytes>> RocksKv::get(Family family, BytesView key, Reach re
   rocksdb::PinnableSlice value;
   const auto status =
       parts_->db->Get(read_options(reach), parts_->family(family), to_slice(key), &value);
-  return to_answer(status, value, to_error);
+  // Of a table that is not open RocksDB only says that the row may be there: by an empty value.
+  const bool may_be = reach == Reach::cache && status.ok() && value.empty();
+  return to_answer(may_be ? rocksdb::Status::Incomplete() : status, value, to_error);
 }
 
 void RocksKv::get_many(Family family, std::span<const Bytes> keys, Reach reach,

@@ -240,6 +240,25 @@ TEST_CASE("RocksKv answers from memory alone when asked to", "[rocks]") {
   CHECK(store->get(Family::journal, key_of(0), Reach::cache).value() == Bytes(size, 'v'));
 }
 
+TEST_CASE("RocksKv takes a row of a table that is not open for one it does not know", "[rocks]") {
+  ScratchDirectory scratch;
+  RocksOptions options = small_options(scratch);
+  options.open_files_max = 20;  // Half of them for tables.
+  constexpr unsigned tables = 40;
+  auto store = open(options);
+  for (unsigned n = 0; n < tables; ++n) {
+    put(*store, n, Durability::synced, Family::journal);
+    REQUIRE(store->flush().has_value());
+  }
+  store.reset();
+  store = open(options);
+  for (unsigned n = 0; n < tables; ++n) {
+    const auto row = store->get(Family::journal, key_of(n), Reach::cache);
+    CHECK((row ? *row == Bytes(100, 'v') : row.error().code == Errc::not_cached));
+    CHECK(store->get(Family::journal, key_of(n)).value() == Bytes(100, 'v'));
+  }
+}
+
 TEST_CASE("RocksKv drops what the filter no longer wants when it flushes", "[rocks]") {
   const ScratchDirectory scratch;
   const EvenRows filter;
