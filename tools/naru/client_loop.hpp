@@ -32,7 +32,9 @@ class ClientLoop {
   ~ClientLoop();
 
   void run();  // Until stop(), or SIGINT or SIGTERM.
-  void stop() { end_ = End::stopped; }
+  void stop() {
+    if (end_ == End::running) end_ = End::stopped;  // An interrupt of the same turn still counts.
+  }
   bool interrupted() const { return end_ == End::interrupted; }
 
   Instant now() const { return now_; }  // Of this turn.
