@@ -11,6 +11,13 @@ namespace {
 
 constexpr auto ignore = [](const Property&) {};
 
+// A visitor for what answers: only the Reason String says something more.
+auto take_reason(BytesView& text) {
+  return [&text](const Property& found) {
+    if (found.id == property::reason_string) text = found.bytes;
+  };
+}
+
 std::uint16_t u16_at(const char* at) {
   return static_cast<std::uint16_t>(static_cast<std::uint8_t>(at[0]) << 8 |
                                     static_cast<std::uint8_t>(at[1]));
@@ -166,9 +173,7 @@ DecodeError decode_ack(const Frame& frame, Version version, Ack& out) {
   if (size == 3) return DecodeError::none;
   ByteReader in{frame.body.substr(3)};
   BytesView raw;
-  const auto error = decode_properties(in, place::acks, raw, [&](const Property& found) {
-    if (found.id == property::reason_string) out.reason_string = found.bytes;
-  });
+  const auto error = decode_properties(in, place::acks, raw, take_reason(out.reason_string));
   if (error != DecodeError::none) return error;
   return in.done() ? DecodeError::none : DecodeError::malformed;
 }
@@ -240,9 +245,7 @@ DecodeError decode_suback(const Frame& frame, Version version, Suback& out) {
   ByteReader in{frame.body};
   out = Suback{};
   const auto error =
-      decode_opening(in, version, place::suback, out.packet_id, [&](const Property& found) {
-        if (found.id == property::reason_string) out.reason_string = found.bytes;
-      });
+      decode_opening(in, version, place::suback, out.packet_id, take_reason(out.reason_string));
   if (error != DecodeError::none) return error;
   out.codes = ReasonCodes{in.rest()};
   return check_codes(in.rest(), PacketType::suback, version);
@@ -253,9 +256,7 @@ DecodeError decode_unsuback(const Frame& frame, Version version, Unsuback& out) 
   ByteReader in{frame.body};
   out = Unsuback{};
   const auto error =
-      decode_opening(in, version, place::unsuback, out.packet_id, [&](const Property& found) {
-        if (found.id == property::reason_string) out.reason_string = found.bytes;
-      });
+      decode_opening(in, version, place::unsuback, out.packet_id, take_reason(out.reason_string));
   if (error != DecodeError::none) return error;
   if (version != Version::v5) return in.done() ? DecodeError::none : DecodeError::malformed;
   out.codes = ReasonCodes{in.rest()};
